@@ -1,0 +1,16 @@
+"""ACGA: actor and action video segmentation from natural language queries (ICCV 2019).
+
+Axes, everywhere in this package: `B` batch, `T` frames, `C` channels, `H W` pixels of a frame or
+response, `h w` cells of the feature grid, `S` pixels of the letterboxed square, `N` words (20),
+`D` features of a word (300), `K` instances of a video.
+"""
+
+from acga_lib.datasets import open_dataset
+from acga_lib.i3d import load_i3d
+from acga_lib.inference import Segmenter
+from acga_lib.metrics import segmentation_metrics
+from acga_lib.model import ACGA, Responses
+
+__all__ = [
+    "ACGA", "Responses", "Segmenter", "load_i3d", "open_dataset", "segmentation_metrics",
+]  # fmt: skip

@@ -1,0 +1,87 @@
+"""The asymmetric cross-guided attention network (Sec. 3.2, Eq. 3–9)."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+def _linear(features_in: int, features_out: int) -> nn.Linear:
+    """A fully connected layer with the authors' initialisation: N(0, 0.02), bias 0."""
+    layer = nn.Linear(features_in, features_out)
+    nn.init.normal_(layer.weight, std=0.02)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class VisionGuidedLanguageAttention(nn.Module):
+    """Every pixel gathers the words that matter to it (Eq. 3–4).
+
+    The zero-padding after a sentence takes part in the softmax, as in the authors' code.
+    """
+
+    def __init__(self, visual: int, text: int) -> None:
+        super().__init__()
+        self.align = _linear(visual, text)
+
+    def forward(self, visual: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        """F_VC [B, HW, D_V], F_T [B, N, D_T] -> F_TA [B, HW, D_T], attention [B, HW, N]."""
+        aligned = self.align(visual)  # Eq. 3
+        scores = aligned @ words.transpose(1, 2) / math.sqrt(words.shape[-1])
+        attention = scores.softmax(dim=-1)
+        return attention @ words, attention  # Eq. 4
+
+
+class LanguageGuidedVisionAttention(nn.Module):
+    """Every pixel gathers context from the pixels that the sentence is about (Eq. 5–8)."""
+
+    def __init__(self, visual: int, text: int) -> None:
+        super().__init__()
+        self.gate = _linear(text, visual)
+        self.query = _linear(visual, visual)
+        self.key = _linear(visual, visual)
+        self.value = _linear(visual, visual)
+
+    def forward(self, visual: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        """F_VC [B, HW, D_V], F_T [B, N, D_T] -> F_VA [B, HW, D_V], attention [B, HW, HW]."""
+        gate = self.gate(words.amax(dim=1, keepdim=True))  # Eq. 5; broadcasting is the Repeat
+        query, key, value = self.query(visual), self.key(visual), self.value(visual)  # Eq. 6
+        query, key = query * gate, key * gate  # Eq. 7
+        scores = query @ key.transpose(1, 2) / math.sqrt(visual.shape[-1])
+        attention = scores.softmax(dim=-1)
+        return attention @ value, attention  # Eq. 8
+
+
+class Attended(NamedTuple):
+    """What the attention network hands to the decoder, and the two maps that made it."""
+
+    language: Tensor  #: F_TA [B, HW, D_T]
+    vision: Tensor  #: F_VA [B, HW, D_V]
+    word_attention: Tensor  #: [B, HW, N], rows sum to 1
+    context_attention: Tensor  #: [B, HW, HW], rows sum to 1
+
+
+class CrossGuidedAttention(nn.Module):
+    """Eq. 9: both attentions on the same inputs, side by side."""
+
+    def __init__(self, visual: int, text: int) -> None:
+        super().__init__()
+        self.language = VisionGuidedLanguageAttention(visual, text)
+        self.vision = LanguageGuidedVisionAttention(visual, text)
+
+    def forward(self, visual: Tensor, words: Tensor) -> Attended:
+        """F_VC [B, HW, D_V], F_T [B, N, D_T] -> `Attended`."""
+        language, word_attention = self.language(visual, words)
+        vision, context_attention = self.vision(visual, words)
+        return Attended(language, vision, word_attention, context_attention)
+
+
+def flatten_grid(grid: Tensor) -> Tensor:
+    """[B, C, H, W] -> [B, HW, C]."""
+    return grid.flatten(2).transpose(1, 2)
+
+
+def unflatten_grid(pixels: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    """[B, HW, C] -> [B, C, H, W]."""
+    return pixels.transpose(1, 2).unflatten(2, tuple(size))

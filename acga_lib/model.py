@@ -1,0 +1,141 @@
+"""ACGA and its ablations (Fig. 2, Table 3)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from acga_lib.attention import CrossGuidedAttention, flatten_grid, unflatten_grid
+from acga_lib.config import METHODS, MethodConfig
+from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
+from acga_lib.errors import CheckpointError
+from acga_lib.i3d import block_output, load_tensors, mixed_4f, scaled
+
+
+class Responses(NamedTuple):
+    """What every method returns: logits at three resolutions, and its attention if it has any."""
+
+    small: Tensor  #: R^S [B, h, w]
+    medium: Tensor  #: R^M [B, 4h, 4w]
+    large: Tensor  #: R^L [B, 16h, 16w], after fusion where the method fuses
+    word_attention: Tensor | None = None  #: [B, hw, N]
+    context_attention: Tensor | None = None  #: [B, hw, hw]
+
+
+class TextEncoder(nn.Module):
+    """Enc_T of Eq. 1: one 1-D convolution over the words, k=3, tanh (authors' code)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(features, features, kernel_size=3, padding=1)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Word vectors S [B, N, D_T] -> F_T [B, N, D_T]."""
+        return self.convolution(words.transpose(1, 2)).tanh().transpose(1, 2)
+
+
+class VisualEncoder(nn.Module):
+    """The trained end of Enc_V, Eq. 2: Mixed_4f, average over time, L2 norm per pixel."""
+
+    def __init__(self, width: float) -> None:
+        super().__init__()
+        self.mixed_4f = mixed_4f(width)
+        self.channels = block_output("mixed_4f", width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Mixed_4e [B, 528, T, h, w] -> F_V [B, 832, h, w], unit length at every pixel."""
+        return F.normalize(self.mixed_4f(features).mean(dim=2), dim=1)
+
+
+class ACGA(nn.Module):
+    """The asymmetric cross-guided attention network; its `method` says which row of Table 3.
+
+    Without attention (`Baseline`), the sentence is the maximum over its words, repeated at every
+    pixel, and the vision goes to the decoder as it is: "[6] with a fully convolutional network on
+    the concatenated features instead of dynamic convolution" (Sec. 4.4).
+
+    `trunk_width` scales Mixed_4f with the trunk it continues, `head_width` the decoder.
+    """
+
+    def __init__(
+        self,
+        method: MethodConfig,
+        *,
+        trunk_width: float = 1.0,
+        head_width: float = 1.0,
+        text_features: int = 300,
+    ) -> None:
+        super().__init__()
+        self.text_encoder = TextEncoder(text_features)
+        self.visual_encoder = VisualEncoder(trunk_width)
+        vision = self.visual_encoder.channels
+        self.attention = (
+            CrossGuidedAttention(vision + COORDINATES, text_features) if method.attention else None
+        )
+        hidden = (scaled(256, head_width), scaled(128, head_width), scaled(64, head_width))
+        self.decoder = MultiResolutionDecoder(vision, text_features, hidden, fuse=method.fusion)
+
+    def forward(self, features: Tensor, words: Tensor) -> Responses:
+        """Mixed_4e [B, 528, T, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
+        vision = self.visual_encoder(features)
+        words = self.text_encoder(words)
+        size = (vision.shape[2], vision.shape[3])
+        if self.attention is None:
+            sentence = words.amax(dim=1)[:, :, None, None]
+            return Responses(*self.decoder(vision, sentence.expand(-1, -1, *size)))
+        place = coordinates(*size, like=vision).expand(len(vision), -1, -1, -1)
+        attended = self.attention(flatten_grid(torch.cat([vision, place], dim=1)), words)
+        # The decoder takes the visual channels alone: it adds coordinates of its own resolutions.
+        seen = unflatten_grid(attended.vision[..., : vision.shape[1]], size)
+        language = unflatten_grid(attended.language, size)
+        responses = self.decoder(seen, language)
+        return Responses(*responses, attended.word_attention, attended.context_attention)
+
+    @classmethod
+    def from_authors(cls, source: str | Path | Mapping[str, Tensor]) -> "ACGA":
+        """The authors' released checkpoint, or its state dict -> full-size eval-mode model.
+
+        Raises CheckpointError when an entry that this network needs is missing or misshapen.
+        """
+        state = load_tensors(source) if isinstance(source, str | Path) else source
+        renamed = {_from_authors(key.removeprefix("module.")): v for key, v in state.items()}
+        model = cls(METHODS["acga"])
+        wanted = model.state_dict()
+        for key in [k for k in wanted if not k.endswith("num_batches_tracked")]:
+            if key not in renamed or renamed[key].shape != wanted[key].shape:
+                raise CheckpointError(
+                    f"not the authors' ACGA: nothing of shape {tuple(wanted[key].shape)} for "
+                    f"'{key}' among its {len(state)} entries. Expected is their "
+                    "model_best.pth.tar, trained on RGB."
+                )
+        model.load_state_dict({key: renamed.get(key, value) for key, value in wanted.items()})
+        return model.eval()
+
+
+_AUTHORS_NAMES = {
+    "txt_model.0": "text_encoder.convolution",
+    "video_model.model.mixed_4f": "visual_encoder.mixed_4f",
+    "attention_layer.video_reduce": "attention.language.align",
+    "attention_layer.txt_increase": "attention.vision.gate",
+    # They compute softmax(K Q^T): what they call K has the role of the paper's query.
+    "attention_layer.video_linearK": "attention.vision.query",
+    "attention_layer.video_linearQ": "attention.vision.key",
+    "attention_layer.video_linearV": "attention.vision.value",
+    "deconv_small": "decoder.deconv_medium",
+    "deconv_medium": "decoder.deconv_large",
+    "conv_fusion": "decoder.fusion",
+} | {
+    f"conv_mask_{size}.{index}": f"decoder.head_{size}.{layer}"
+    for size in ("small", "medium", "large")
+    for index, layer in ((0, "first"), (2, "second"), (4, "last"))
+}
+
+
+def _from_authors(key: str) -> str:
+    for theirs, ours in _AUTHORS_NAMES.items():
+        if key.startswith(theirs + "."):
+            return ours + key.removeprefix(theirs)
+    return key

@@ -1,0 +1,246 @@
+"""Run records, the published numbers, and the tables that put one beside the other.
+
+A run is `results/runs/<run_id>.json`, with the weights that its numbers were measured with beside
+it. Tables and figures only read these.
+"""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from itertools import tee
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from acga_lib.config import METHODS, ROOT, RunConfig
+from acga_lib.errors import DataError
+from acga_lib.inference import Prediction, predictions
+from acga_lib.metrics import intersection_and_union, segmentation_metrics
+from acga_lib.model import ACGA
+from acga_lib.training import Progress, SampleTensors
+
+METRICS = ("P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "mAP", "overall_iou", "mean_iou")
+#: Table 3 as published (Wang et al. 2019), in percent, in the order of METRICS: A2D Sentences.
+TABLE_3 = {
+    "baseline": (48.9, 36.1, 21.8, 9.2, 0.3, 20.6, 52.8, 44.1),
+    "mrf": (50.1, 38.4, 26.2, 13.0, 1.1, 23.1, 57.7, 45.5),
+    "mrf_wbce": (53.5, 43.4, 29.7, 13.7, 1.4, 25.5, 57.4, 47.5),
+    "acga": (55.7, 45.9, 31.9, 16.0, 2.0, 27.4, 60.1, 49.0),
+}
+
+
+def points_at_the_right_half(prediction: Prediction) -> bool:
+    """Whether most of the mask lies in the half, left or right, where most of the target lies.
+
+    0.5 is chance for two actors side by side, which is how the real test pairs are made.
+    """
+    middle = prediction.mask.shape[1] / 2
+    columns = np.arange(prediction.mask.shape[1]) + 0.5
+    sides = [np.average(columns < middle, weights=m.sum(axis=0)) > 0.5
+             for m in (prediction.mask, prediction.target)]  # fmt: skip
+    return bool(sides[0] == sides[1])
+
+
+def evaluate(found: Iterable[Prediction]) -> tuple[dict[str, float], pd.DataFrame]:
+    """Score predictions -> the metrics, and one row per sample with its IoU and what it shows.
+
+    `right_half` among the metrics is the share of samples whose mask points at the right half.
+    """
+    rows: list[dict[str, Any]] = []
+    masks, targets, scores = tee(_noting(found, rows), 3)  # consumed in step: one held at a time
+    metrics = segmentation_metrics(
+        (one.mask for one in masks), (one.target for one in targets), (one.score for one in scores)
+    )
+    samples = pd.DataFrame(rows)
+    return metrics | {"right_half": float(samples["right_half"].mean())}, samples
+
+
+def _noting(found: Iterable[Prediction], rows: list[dict[str, Any]]) -> Iterator[Prediction]:
+    for one in found:
+        intersection, union = intersection_and_union(one.mask, one.target)
+        named = ("video_id", "frame", "instance", "query", "cue", "actor", "action")
+        rows.append({name: getattr(one.sample, name) for name in named})
+        rows[-1] |= {
+            "iou": intersection / union if union else 1.0,
+            "right_half": points_at_the_right_half(one),
+        }
+        yield one
+
+
+def breakdown(samples: pd.DataFrame, by: str) -> dict[str, dict[str, float]]:
+    """Mean IoU, P@0.5 and number of samples for each value of the column `by`."""
+    return {
+        str(name): {
+            "mean_iou": float(iou.mean()), "P@0.5": float((iou >= 0.5).mean()), "samples": len(iou)
+        }
+        for name, iou in samples.dropna(subset=[by]).groupby(by)["iou"]
+    }  # fmt: skip
+
+
+def finish_run(
+    config: RunConfig,
+    model: ACGA,
+    progress: Progress,
+    *,
+    train: SampleTensors,
+    test: SampleTensors,
+    seconds: float,
+    runs: Path,
+    device: str = "cpu",
+    show_progress: bool = True,
+) -> dict[str, Any]:
+    """Save the weights, score exactly what was saved, write the run record -> the record.
+
+    `<run_id>.safetensors` holds the matrices in half precision; the model is rounded to them before
+    it is scored. `<run_id>.json` is written last, so a record always has its numbers.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    path = runs / f"{config.run_id}.json"
+    saved = {k: v.half() if v.dim() > 1 else v for k, v in model.cpu().state_dict().items()}
+    model.load_state_dict(saved)
+    temporary = path.with_suffix(".tmp")
+    save_file({k: v.contiguous() for k, v in saved.items()}, temporary)
+    os.replace(temporary, path.with_suffix(".safetensors"))
+    metrics, samples = evaluate(
+        predictions(model, test, device=device, progress=show_progress)
+    )
+    record = {
+        "run_id": config.run_id,
+        "config": config.describe(),
+        "metrics": metrics,
+        "breakdown": {by: breakdown(samples, by) for by in ("cue", "actor", "action")},
+        "samples": {"train": len(train), "test": len(test)},
+        "data": {"train": train.fingerprint, "test": test.fingerprint},
+        "features": test.store.recipe.key,
+        "unknown_words": sorted({*train.unknown, *test.unknown}),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": progress.step,
+        "losses": _thinned(progress.losses),
+        "seconds": round(seconds, 1),
+        "environment": environment(device),
+    }
+    write_text(path, json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def _thinned(losses: Sequence[float], points: int = 60) -> list[float]:
+    """The loss curve as means over at most `points` equal stretches of training."""
+    chunks = np.array_split(np.asarray(losses), min(points, len(losses)) or 1)
+    return [round(float(chunk.mean()), 5) for chunk in chunks if len(chunk)]
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Where a number was measured: versions, device, threads, git revision."""
+    packages = ("torch", "numpy", "opencv-contrib-python-headless", "av", "gensim")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "revision": _revision(),
+    }
+
+
+def _revision() -> str:
+    """The git commit, with "+changes" where library or notebooks differ from it."""
+    def git(*command: str) -> str:
+        return subprocess.run(
+            ["git", *command], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "acga_lib", "notebooks")
+        return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is either the old or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def read_runs(runs: Path, *, data: str, profile: str) -> list[dict[str, Any]]:
+    """The run records of one data set and profile, controls left out, by method and seed.
+
+    Raises DataError when there is none, or when a file is not a run record.
+    """
+    found = []
+    for path in sorted(runs.glob(f"{data}-{profile}-*.json")):
+        try:
+            record = json.loads(path.read_text())
+            run = record["config"]["run"]
+            if (record["config"]["data"], run["profile"]) == (data, profile):
+                found.append(record | {"path": path})
+        except (ValueError, KeyError) as error:
+            raise DataError(f"{path}: not a run record ({error}); delete it, run again") from error
+    if not found:
+        raise DataError(
+            f"{runs}: no run of profile '{profile}' on '{data}'; run notebook 04_train first, "
+            "or `make reproduce`"
+        )
+    order = list(METHODS)
+    return sorted(found, key=lambda r: (order.index(r["config"]["run"]["method"]),
+                                        r["config"]["run"]["seed"]))  # fmt: skip
+
+
+def summary(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Mean and standard deviation over seeds, in percent.
+
+    -> a row per method, columns (metric, "mean" | "std") and ("seeds", ""); the deviation is that
+    of a sample (n - 1) and missing for a single seed.
+    """
+    rows = {}
+    for name in dict.fromkeys(r["config"]["run"]["method"] for r in records):
+        scores = pd.DataFrame(
+            [r["metrics"] for r in records if r["config"]["run"]["method"] == name]
+        )
+        columns: dict[tuple[str, str], float] = {("seeds", ""): len(scores)}
+        for metric in METRICS:
+            columns[metric, "mean"] = 100 * scores[metric].mean()
+            columns[metric, "std"] = 100 * scores[metric].std()
+        rows[name] = columns
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def beside_the_paper(
+    records: Sequence[dict[str, Any]], published: dict[str, tuple[float, ...]], *, data: str
+) -> pd.DataFrame:
+    """A published table and ours, row under row, as text in percent: "mean ± std".
+
+    Every row says on which data its numbers were measured; the two are not comparable in size,
+    only in order.
+    """
+    ours, rows = summary(records), []
+    for name, numbers in published.items():
+        title = METHODS[name].title
+        paper = {"Method": title, "Measured on": "A2D Sentences (paper)", "Seeds": "–"}
+        rows.append(paper | {m: f"{v:.1f}" for m, v in zip(METRICS, numbers, strict=True)})
+        if name in ours.index:
+            row = ours.loc[name]
+            seeds = int(row["seeds", ""])
+            line = {"Method": title, "Measured on": f"{data} (here)", "Seeds": str(seeds)}
+            for m in METRICS:
+                spread = f" ± {row[m, 'std']:.1f}" if seeds > 1 else ""
+                line[m] = f"{row[m, 'mean']:.1f}{spread}"
+            rows.append(line)
+    return pd.DataFrame(rows)
+
+
+def write_table(table: pd.DataFrame, path: Path, *, note: str) -> None:
+    """Write `<path>.csv` and `<path>.md`; the latter ends with the note."""
+    write_text(path.with_suffix(".csv"), table.to_csv(index=False))
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
+    write_text(path.with_suffix(".md"), "\n".join([*lines, "", note, ""]))

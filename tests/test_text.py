@@ -1,0 +1,84 @@
+"""Sentences to word vectors, held against the file itself and the real sentences."""
+
+import csv
+import gzip
+
+import numpy as np
+import pytest
+
+from acga_lib.errors import DataError, QueryError
+from acga_lib.text import WordVectors, tokenize
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    return WordVectors.load()
+
+
+def test_words_are_lowercase_and_keep_their_apostrophe():
+    assert tokenize("A Man's leg, left-most.") == ["a", "man's", "leg", "left", "most"]
+    assert tokenize("the man\u2019s 2nd café") == ["the", "man's", "2nd", "café"]
+
+
+def test_real_sentences_have_the_published_numbers_of_distinct_words(shared, vectors):
+    queries = []
+    for name in ("a2d_sentences/a2d_annotation.txt", "jhmdb_sentences/jhmdb_annotation.txt"):
+        with (shared / name).open(newline="") as file:
+            queries += [row["query"] for row in csv.DictReader(file)]
+    words = {word for query in queries for word in tokenize(query)}
+    assert len(words) == 1373
+    assert sum(word in vectors for word in words) == 1356
+
+
+def test_a_sentence_of_20_words_fits_and_one_of_21_does_not(vectors):
+    assert len(vectors.encode("dog " * 20).tokens) == 20
+    with pytest.raises(QueryError, match=r"'dog dog.*21 words"):
+        vectors.encode("dog " * 21)
+
+
+@pytest.mark.parametrize("query", ["", "  \n", "?!...", "xqzzy vwwk"])
+def test_a_sentence_without_a_known_word_is_refused(vectors, query):
+    with pytest.raises(QueryError):
+        vectors.encode(query)
+
+
+def test_rows_are_the_files_vectors_then_zeros_and_unknown_words_are_reported(vectors):
+    # The record of a word2vec binary file: the word, a space, 300 little-endian floats.
+    raw = vectors.path.read_bytes()
+    start = raw.index(b"\ndog ") + len(b"\ndog ") if b"\ndog " in raw else raw.index(b"dog ") + 4
+    dog = np.frombuffer(raw[start : start + 1200], dtype="<f4")
+    encoded = vectors.encode("Xqzzy DOG")
+    assert encoded.tokens == ("xqzzy", "dog")
+    assert encoded.unknown == ("xqzzy",)
+    assert encoded.vectors.dtype == np.float32 and encoded.vectors.shape == (20, 300)
+    np.testing.assert_array_equal(encoded.vectors[1], dog)
+    assert not encoded.vectors[[0, *range(2, 20)]].any()
+
+
+def test_many_sentences_come_back_in_order(vectors):
+    assert [e.tokens for e in vectors.encode_many(["a dog", "cat"])] == [("a", "dog"), ("cat",)]
+
+
+def test_the_committed_vectors_are_the_documented_file(vectors):
+    expected = "74127ba443e267f12f978d0d1a4ae273e6972ad76326cf6400a3f3fa2372c77e"
+    assert vectors.fingerprint == expected
+
+
+def test_a_file_that_is_no_300_dimensional_word2vec_raises(tmp_path, vectors):
+    with pytest.raises(DataError, match="no such"):
+        WordVectors.load(tmp_path / "absent.bin")
+    truncated = tmp_path / "truncated.bin"
+    truncated.write_bytes(vectors.path.read_bytes()[:100_000])
+    with pytest.raises(DataError, match=r"truncated\.bin"):
+        WordVectors.load(truncated)
+    narrow = tmp_path / "narrow.bin"
+    narrow.write_bytes(b"1 2\ndog " + np.ones(2, "<f4").tobytes() + b"\n")
+    with pytest.raises(DataError, match="2 numbers"):
+        WordVectors.load(narrow)
+
+
+def test_compressed_vectors_load_too(tmp_path):
+    file = tmp_path / "one.bin.gz"
+    with gzip.open(file, "wb") as out:
+        out.write(b"1 300\ndog " + np.ones(300, "<f4").tobytes() + b"\n")
+    assert WordVectors.load(file).encode("dog").vectors.sum() == 300
