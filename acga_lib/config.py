@@ -75,12 +75,12 @@ PROFILES = {
         Profile(
             name="quick", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
             trunk_width=0.25, head_width=0.125, train_videos=16, test_videos=8,
-            epochs=1, batch_size=4, learning_rate=1e-3, decay_every=8, workers=0,
+            epochs=2, batch_size=4, learning_rate=1e-3, decay_every=8, workers=0,
         ),
         Profile(
             name="toy", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
             trunk_width=0.25, head_width=0.125, train_videos=240, test_videos=80,
-            epochs=12, batch_size=4, learning_rate=1e-3, decay_every=8, workers=0,
+            epochs=8, batch_size=4, learning_rate=1e-3, decay_every=6, workers=0,
         ),
         Profile(
             name="paper", side=512, frames=16, trunk="i3d_rgb_kinetics.pt",
@@ -122,8 +122,12 @@ class RunConfig:
                 f"dataset '{self.dataset}' with data_root '{self.data_root}': the embedded "
                 "dataset 'toy' has its own folder, every other dataset needs one"
             )
-        if not isinstance(self.seed, int) or self.seed < 0:
+        if type(self.seed) is not int or self.seed < 0:
             raise ConfigError(f"seed must be a whole number from 0, not {self.seed!r}")
+        if not isinstance(self.shuffle_queries, bool):
+            raise ConfigError(
+                f"shuffle_queries must be true or false, not {self.shuffle_queries!r}"
+            )
 
     @property
     def data(self) -> str:

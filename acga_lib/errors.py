@@ -1,4 +1,4 @@
-"""The kit's named errors. Each message says which file or value is wrong and what to do about it."""
+"""The kit's named errors: each message says which file or value is wrong, and what to do."""
 
 
 class KitError(Exception):

@@ -66,14 +66,22 @@ class FeatureStore:
     def __init__(self, root: str | Path, recipe: Recipe) -> None:
         self.recipe = recipe
         self.folder = Path(root) / recipe.key
-        self._hashes: dict[Path, str] = {}
+        self._hashes: dict[tuple[Path, int, int], str] = {}
 
     def path(self, sample: Sample) -> Path:
         """Where the feature of the sample's clip is, or would be."""
-        video = sample.video_path
-        if video not in self._hashes:
-            self._hashes[video] = file_hash(video)[:16]
-        return self.folder / sample.video_id / f"{sample.frame:05d}-{self._hashes[video]}.npz"
+        name = f"{sample.frame:05d}-{self._hash(sample.video_path)}.npz"
+        return self.folder / sample.video_id / name
+
+    def _hash(self, video: Path) -> str:
+        """16 digits of the file's hash, computed again when its size or time changes."""
+        if not video.is_file():
+            raise DataError(f"{video}: no such video: complete the dataset's download")
+        state = video.stat()
+        seen = (video, state.st_size, state.st_mtime_ns)
+        if seen not in self._hashes:
+            self._hashes[seen] = file_hash(video)[:16]
+        return self._hashes[seen]
 
     def __contains__(self, sample: Sample) -> bool:
         return self.path(sample).is_file()
@@ -105,10 +113,11 @@ class FeatureStore:
         read; what was extracted before it stays.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "recipe.json").write_text(json.dumps(asdict(self.recipe), indent=1) + "\n")
         trunk = trunk.to(device).eval()
         computed = 0
         with FileLock(self.folder / ".lock"):
+            described = json.dumps(asdict(self.recipe), indent=1) + "\n"
+            (self.folder / "recipe.json").write_text(described)
             for leftover in self.folder.glob("*/*.tmp"):  # of an extraction that was killed
                 leftover.unlink()
             videos = _by_video(samples)
@@ -149,6 +158,8 @@ def _write(path: Path, feature: NDArray[np.float16]) -> None:
     try:
         with open(temporary, "wb") as file:
             np.savez_compressed(file, mixed_4e=feature)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

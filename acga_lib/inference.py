@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 
 from acga_lib.config import METHODS, PROFILES, ROOT, choose
 from acga_lib.datasets import Sample
-from acga_lib.errors import CheckpointError, ConfigError
+from acga_lib.errors import CheckpointError, ConfigError, DataError
+from acga_lib.features import Recipe
 from acga_lib.figures import overlay
 from acga_lib.i3d import I3D, load_i3d
 from acga_lib.model import ACGA
@@ -115,13 +116,19 @@ class Segmenter:
     def from_run(cls, path: str | Path) -> Self:
         """Load what the run record `results/runs/<run>.json` describes.
 
-        Raises CheckpointError when the record or the weights beside it are missing or damaged.
+        Raises CheckpointError when the record, the weights beside it or its trunk are missing or
+        damaged, or when the trunk is not the one that the run was trained on.
         """
         model, record = load_run(path)
-        profile = record["config"]["profile"]
-        trunk = load_i3d(ROOT / "data" / "weights" / profile["trunk"])
-        vectors = WordVectors.load()
-        return cls(model, trunk, vectors, side=profile["side"], frames=profile["frames"])
+        profile = PROFILES[record["config"]["run"]["profile"]]
+        weights = ROOT / "data" / "weights" / profile.trunk
+        trunk = load_i3d(weights)
+        if Recipe.of(profile, weights).key != record.get("features"):
+            raise CheckpointError(
+                f"{path}: was trained on the features of another trunk than {weights}, or of "
+                "another profile; restore that file, or train again with notebook 04_train"
+            )
+        return cls(model, trunk, WordVectors.load(), side=profile.side, frames=profile.frames)
 
     @torch.inference_mode()
     def segment(
@@ -135,8 +142,17 @@ class Segmenter:
         """
         encoded = self.vectors.encode(query)
         frames = video if isinstance(video, np.ndarray) else read_frames(video)
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+            raise DataError(
+                f"frames of type {frames.dtype} and shape {frames.shape}: give RGB frames as "
+                "uint8 [T, H, W, 3], or the path of a video"
+            )
         frame = len(frames) // 2 + 1 if frame is None else frame
-        window = clip_indices(frame=frame, count=len(frames), length=self.frames)
+        try:
+            window = clip_indices(frame=frame, count=len(frames), length=self.frames)
+        except DataError as error:
+            name = "the given frames" if isinstance(video, np.ndarray) else video
+            raise DataError(f"{name}: {error}; frames are counted from 1") from None
         box = Letterbox(height=frames.shape[1], width=frames.shape[2], side=self.side)
         clip = to_input(box.frames(frames[window])).unsqueeze(0)
         features = self.trunk.trunk(clip).half().float()  # as the feature store keeps them
@@ -183,8 +199,10 @@ def load_run(path: str | Path) -> tuple[ACGA, dict[str, Any]]:
         record = json.loads(path.read_text())
         method = choose("method", METHODS, record["config"]["run"]["method"])
         profile = choose("profile", PROFILES, record["config"]["run"]["profile"])
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: not a readable run record ({error})") from error
+    except (OSError, ValueError, LookupError, TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable run record ({error}); train with notebook 04_train"
+        ) from error
     weights = path.with_suffix(".safetensors")
     if not weights.is_file():
         raise CheckpointError(

@@ -33,6 +33,7 @@ def segmentation_loss(
     for response, weight in zip(responses[:3], resolution_weights, strict=True):
         target = masks
         if response.shape != masks.shape:
-            target = interpolate(masks.unsqueeze(1), response.shape[1:]).squeeze(1)
+            size = (response.shape[1], response.shape[2])
+            target = interpolate(masks.unsqueeze(1), size).squeeze(1)
         total = total + weight * weighted_bce(response, target, foreground_weight=foreground_weight)
     return total

@@ -91,25 +91,27 @@ class ACGA(nn.Module):
         # The decoder takes the visual channels alone: it adds coordinates of its own resolutions.
         seen = unflatten_grid(attended.vision[..., : vision.shape[1]], size)
         language = unflatten_grid(attended.language, size)
-        responses = self.decoder(seen, language)
-        return Responses(*responses, attended.word_attention, attended.context_attention)
+        small, medium, large = self.decoder(seen, language)
+        return Responses(small, medium, large, attended.word_attention, attended.context_attention)
 
     @classmethod
     def from_authors(cls, source: str | Path | Mapping[str, Tensor]) -> "ACGA":
         """The authors' released checkpoint, or its state dict -> full-size eval-mode model.
 
-        Raises CheckpointError when an entry that this network needs is missing or misshapen.
+        Raises CheckpointError, naming the file, when an entry that this network needs is missing
+        or misshapen.
         """
         state = load_tensors(source) if isinstance(source, str | Path) else source
+        where = f"{source}: " if isinstance(source, str | Path) else ""
         renamed = {_from_authors(key.removeprefix("module.")): v for key, v in state.items()}
         model = cls(METHODS["acga"])
         wanted = model.state_dict()
         for key in [k for k in wanted if not k.endswith("num_batches_tracked")]:
             if key not in renamed or renamed[key].shape != wanted[key].shape:
                 raise CheckpointError(
-                    f"not the authors' ACGA: nothing of shape {tuple(wanted[key].shape)} for "
-                    f"'{key}' among its {len(state)} entries. Expected is their "
-                    "model_best.pth.tar, trained on RGB."
+                    f"{where}not the authors' ACGA: nothing of shape "
+                    f"{tuple(wanted[key].shape)} for '{key}' among its {len(state)} "
+                    "entries. Expected is their model_best.pth.tar, trained on RGB."
                 )
         model.load_state_dict({key: renamed.get(key, value) for key, value in wanted.items()})
         return model.eval()

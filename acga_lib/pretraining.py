@@ -41,8 +41,8 @@ class TrunkConfig:
     width: float = 0.25
     clips: int = 3300  #: of which the last `held_out` are never trained on
     held_out: int = 300
-    snippet_epochs: int = 8  #: epochs on four-frame snippets
-    epochs: int = 10  #: epochs on whole clips
+    snippet_epochs: int = 6  #: epochs on four-frame snippets
+    epochs: int = 8  #: epochs on whole clips
     batch_size: int = 8
     learning_rate: float = 3e-3
     seed: int = 0
@@ -79,8 +79,8 @@ def make_clips(count: int, *, seed: int, workers: int = 2, progress: bool = True
     """Render `count` clips with their labels, in `workers` processes."""
     make = partial(make_clip, seed=seed)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        made = pool.map(make, range(count), chunksize=16)
-        made = list(tqdm(made, total=count, desc="trunk clips", disable=not progress))
+        arriving = pool.map(make, range(count), chunksize=16)
+        made = list(tqdm(arriving, total=count, desc="trunk clips", disable=not progress))
     frames, pairs, colors = (np.stack(part) for part in zip(*made, strict=True))
     return Clips(frames, pairs, colors)
 
@@ -110,7 +110,8 @@ def train_trunk(
     seconds, and `held_out_accuracy` on the clips as they are and frozen to a still image.
     """
     torch.manual_seed(config.seed)
-    model = DenseClassifier(config.width).to(device, memory_format=torch.channels_last_3d)
+    model = DenseClassifier(config.width).to(device)
+    model.i3d.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     start, losses = time.perf_counter(), []
     for length, epochs in ((4, config.snippet_epochs), (clips.frames.shape[1], config.epochs)):
         losses += _train_stage(config, model, clips, length, epochs, device, progress)
@@ -122,7 +123,8 @@ def train_trunk(
         "held_out": held_out(),
         "held_out_frozen": held_out(frozen=True),
     }
-    return model.i3d.cpu().eval(), record
+    model.i3d.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return model.i3d.eval(), record
 
 
 def _train_stage(
@@ -206,7 +208,8 @@ def held_out_accuracy(
     actors = np.array([list(ACTIONS_OF).index(actor) for actor, _ in PAIRS])
     for index in range(len(clips.frames) - count, len(clips.frames)):
         frames, truth = clips.frames[index], clips.pairs[index]
-        frames = np.repeat(frames[len(frames) // 2][None], len(frames), axis=0) if frozen else frames
+        if frozen:
+            frames = np.repeat(frames[len(frames) // 2][None], len(frames), axis=0)
         pair, color = (
             out[0].cpu().numpy() for out in model(to_input(frames).unsqueeze(0).to(device))
         )

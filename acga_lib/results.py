@@ -1,7 +1,7 @@
-"""Run records, the published numbers, and the tables that put one beside the other.
+"""Run records: how they are measured, written and read.
 
 A run is `results/runs/<run_id>.json`, with the weights that its numbers were measured with beside
-it. Tables and figures only read these.
+it. Tables (`tables.py`) and figures only read these.
 """
 
 import json
@@ -26,21 +26,18 @@ from acga_lib.metrics import intersection_and_union, segmentation_metrics
 from acga_lib.model import ACGA
 from acga_lib.training import Progress, SampleTensors
 
+#: What the paper's tables print, in their order.
 METRICS = ("P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "mAP", "overall_iou", "mean_iou")
-#: Table 3 as published (Wang et al. 2019), in percent, in the order of METRICS: A2D Sentences.
-TABLE_3 = {
-    "baseline": (48.9, 36.1, 21.8, 9.2, 0.3, 20.6, 52.8, 44.1),
-    "mrf": (50.1, 38.4, 26.2, 13.0, 1.1, 23.1, 57.7, 45.5),
-    "mrf_wbce": (53.5, 43.4, 29.7, 13.7, 1.4, 25.5, 57.4, 47.5),
-    "acga": (55.7, 45.9, 31.9, 16.0, 2.0, 27.4, 60.1, 49.0),
-}
 
 
 def points_at_the_right_half(prediction: Prediction) -> bool:
     """Whether most of the mask lies in the half, left or right, where most of the target lies.
 
-    0.5 is chance for two actors side by side, which is how the real test pairs are made.
+    0.5 is chance for two actors side by side, which is how the real test pairs are made. An empty
+    mask points nowhere.
     """
+    if not (prediction.mask.any() and prediction.target.any()):
+        return False
     middle = prediction.mask.shape[1] / 2
     columns = np.arange(prediction.mask.shape[1]) + 0.5
     sides = [np.average(columns < middle, weights=m.sum(axis=0)) > 0.5
@@ -108,9 +105,7 @@ def finish_run(
     temporary = path.with_suffix(".tmp")
     save_file({k: v.contiguous() for k, v in saved.items()}, temporary)
     os.replace(temporary, path.with_suffix(".safetensors"))
-    metrics, samples = evaluate(
-        predictions(model, test, device=device, progress=show_progress)
-    )
+    metrics, samples = evaluate(predictions(model, test, device=device, progress=show_progress))
     record = {
         "run_id": config.run_id,
         "config": config.describe(),
@@ -151,6 +146,7 @@ def environment(device: str) -> dict[str, Any]:
 
 def _revision() -> str:
     """The git commit, with "+changes" where library or notebooks differ from it."""
+
     def git(*command: str) -> str:
         return subprocess.run(
             ["git", *command], cwd=ROOT, capture_output=True, text=True, check=True
@@ -171,76 +167,44 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def read_runs(runs: Path, *, data: str, profile: str) -> list[dict[str, Any]]:
-    """The run records of one data set and profile, controls left out, by method and seed.
+def read_runs(
+    runs: Path, *, data: str, profile: str, controls: bool = False
+) -> list[dict[str, Any]]:
+    """The run records of one data set and profile, by method and seed.
 
-    Raises DataError when there is none, or when a file is not a run record.
+    controls: those trained with shuffled sentences instead of the proper ones; an empty list where
+    there are none. Each record carries its file under "path". Raises DataError when a file is not
+    a run record, and when there is no proper run.
     """
     found = []
     for path in sorted(runs.glob(f"{data}-{profile}-*.json")):
-        try:
-            record = json.loads(path.read_text())
-            run = record["config"]["run"]
-            if (record["config"]["data"], run["profile"]) == (data, profile):
-                found.append(record | {"path": path})
-        except (ValueError, KeyError) as error:
-            raise DataError(f"{path}: not a run record ({error}); delete it, run again") from error
-    if not found:
+        record = read_run(path)
+        run = record["config"]["run"]
+        wanted = (data, profile, controls)
+        if (record["config"]["data"], run["profile"], run.get("shuffle_queries", False)) == wanted:
+            found.append(record)
+    if not found and not controls:
         raise DataError(
             f"{runs}: no run of profile '{profile}' on '{data}'; run notebook 04_train first, "
             "or `make reproduce`"
         )
-    order = list(METHODS)
-    return sorted(found, key=lambda r: (order.index(r["config"]["run"]["method"]),
-                                        r["config"]["run"]["seed"]))  # fmt: skip
+    return sorted(found, key=lambda r: (order_of(r), r["config"]["run"]["seed"]))
 
 
-def summary(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Mean and standard deviation over seeds, in percent.
-
-    -> a row per method, columns (metric, "mean" | "std") and ("seeds", ""); the deviation is that
-    of a sample (n - 1) and missing for a single seed.
-    """
-    rows = {}
-    for name in dict.fromkeys(r["config"]["run"]["method"] for r in records):
-        scores = pd.DataFrame(
-            [r["metrics"] for r in records if r["config"]["run"]["method"] == name]
-        )
-        columns: dict[tuple[str, str], float] = {("seeds", ""): len(scores)}
-        for metric in METRICS:
-            columns[metric, "mean"] = 100 * scores[metric].mean()
-            columns[metric, "std"] = 100 * scores[metric].std()
-        rows[name] = columns
-    return pd.DataFrame.from_dict(rows, orient="index")
+def read_run(path: Path) -> dict[str, Any]:
+    """One run record, with its file under "path". Raises DataError when it is not a record."""
+    try:
+        record = json.loads(path.read_text())
+        scores = [float(record["metrics"][name]) for name in METRICS]
+        described = record["config"]["run"], record["config"]["data"], record["samples"]["test"]
+        if not np.isfinite(scores).all():
+            raise ValueError(f"a metric of {described[0]['method']} is not a number")
+        order_of(record)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a run record ({error!r}); delete it, run again") from error
+    return record | {"path": path}
 
 
-def beside_the_paper(
-    records: Sequence[dict[str, Any]], published: dict[str, tuple[float, ...]], *, data: str
-) -> pd.DataFrame:
-    """A published table and ours, row under row, as text in percent: "mean ± std".
-
-    Every row says on which data its numbers were measured; the two are not comparable in size,
-    only in order.
-    """
-    ours, rows = summary(records), []
-    for name, numbers in published.items():
-        title = METHODS[name].title
-        paper = {"Method": title, "Measured on": "A2D Sentences (paper)", "Seeds": "–"}
-        rows.append(paper | {m: f"{v:.1f}" for m, v in zip(METRICS, numbers, strict=True)})
-        if name in ours.index:
-            row = ours.loc[name]
-            seeds = int(row["seeds", ""])
-            line = {"Method": title, "Measured on": f"{data} (here)", "Seeds": str(seeds)}
-            for m in METRICS:
-                spread = f" ± {row[m, 'std']:.1f}" if seeds > 1 else ""
-                line[m] = f"{row[m, 'mean']:.1f}{spread}"
-            rows.append(line)
-    return pd.DataFrame(rows)
-
-
-def write_table(table: pd.DataFrame, path: Path, *, note: str) -> None:
-    """Write `<path>.csv` and `<path>.md`; the latter ends with the note."""
-    write_text(path.with_suffix(".csv"), table.to_csv(index=False))
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
-    write_text(path.with_suffix(".md"), "\n".join([*lines, "", note, ""]))
+def order_of(record: dict[str, Any]) -> int:
+    """The row of a record's method in the tables."""
+    return list(METHODS).index(record["config"]["run"]["method"])

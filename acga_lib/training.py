@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tqdm.auto import tqdm
 from acga_lib.config import METHODS, PROFILES, RunConfig
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, TrainingError
-from acga_lib.features import FeatureStore
+from acga_lib.features import FeatureStore, file_hash
 from acga_lib.i3d import load_i3d
 from acga_lib.loss import segmentation_loss
 from acga_lib.model import ACGA
@@ -61,11 +62,14 @@ class SampleTensors(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the samples, their sentences and the video files that they come from."""
+        """sha256 over the samples, their sentences as vectors, and their video and mask files."""
+        words = {q: hashlib.sha256(w.numpy().tobytes()).hexdigest() for q, w in self.words.items()}
+        masks = {path: file_hash(path) for path in {sample.mask_path for sample in self.samples}}
         lines = [
-            f"{s.video_id} {s.frame} {s.instance} {query} {self.store.path(s).name}"
+            f"{s.video_id} {s.frame} {s.instance} {query} {words[query]} {masks[s.mask_path]} "
+            f"{self.store.path(s).name}"
             for s, query in zip(self.samples, self.queries, strict=True)
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -91,9 +95,13 @@ def sample_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def shuffled_queries(samples: Sequence[Sample], *, seed: int) -> list[str]:
-    """Every sample's sentence replaced by that of a random other sample: the control run."""
-    order = np.random.Generator(np.random.PCG64([seed, 0x5EED])).permutation(len(samples))
-    return [samples[index].query for index in order]
+    """Every sample's sentence replaced by that of a random other sample: the control run.
+
+    The samples stand in a random circle and each takes the sentence of the next one.
+    """
+    circle = np.random.Generator(np.random.PCG64([seed, 0x5EED])).permutation(len(samples))
+    donor = dict(zip(circle.tolist(), np.roll(circle, -1).tolist(), strict=True))
+    return [samples[donor[index]].query for index in range(len(samples))]
 
 
 def build_model(config: RunConfig, *, trunk: str | Path) -> ACGA:

@@ -51,7 +51,9 @@ def test_rows_are_the_files_vectors_then_zeros_and_unknown_words_are_reported(ve
     assert encoded.tokens == ("xqzzy", "dog")
     assert encoded.unknown == ("xqzzy",)
     assert encoded.vectors.dtype == np.float32 and encoded.vectors.shape == (20, 300)
-    np.testing.assert_array_equal(encoded.vectors[1], dog)
+    np.testing.assert_allclose(encoded.vectors[1], dog * vectors.scale, rtol=1e-6)
+    as_they_are = WordVectors.load(vectors.path)
+    np.testing.assert_array_equal(as_they_are.encode("dog").vectors[0], dog)
     assert not encoded.vectors[[0, *range(2, 20)]].any()
 
 
@@ -82,3 +84,8 @@ def test_compressed_vectors_load_too(tmp_path):
     with gzip.open(file, "wb") as out:
         out.write(b"1 300\ndog " + np.ones(300, "<f4").tobytes() + b"\n")
     assert WordVectors.load(file).encode("dog").vectors.sum() == 300
+
+
+def test_the_committed_vectors_are_scaled_to_the_length_of_word2vecs(vectors):
+    rows = np.stack([vectors.encode(word).vectors[0] for word in ("dog", "car", "running", "left")])
+    assert 1 < np.linalg.norm(rows, axis=1).mean() < 6

@@ -1,0 +1,141 @@
+"""`make reproduce`: says what will run and how long it takes, runs the Snakefile, shows a bar."""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from acga_lib.config import ROOT, RunConfig
+from acga_lib.errors import DataError, KitError
+from acga_lib.results import write_text
+
+TIMINGS = ROOT / "results" / "timings.json"
+LOG = ROOT / "results" / "logs" / "reproduce.log"
+
+
+def snakemake(options: argparse.Namespace, cores: int, *extra: str) -> list[str]:
+    """The command line of one Snakemake call."""
+    settings = {
+        "profile": options.profile, "dataset": options.dataset, "data_root": options.data_root,
+        "seeds": options.seeds,
+    }  # fmt: skip
+    config = [f"{key}={value}" for key, value in settings.items() if value != ""]
+    return [
+        sys.executable, "-m", "snakemake", "--cores", str(cores), "--rerun-incomplete",
+        "--keep-going", *extra, "--config", *config,
+    ]  # fmt: skip
+
+
+def planned_jobs(options: argparse.Namespace, cores: int, environment: dict[str, str]) -> list[str]:
+    """The rules that Snakemake would run, one entry a job."""
+    command = snakemake(options, cores, "--dry-run", "--quiet", "rules")
+    dry = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if dry.returncode:
+        raise KitError(f"the workflow cannot be planned:\n{dry.stdout}{dry.stderr}")
+    counts = re.findall(r"^(\w+) +(\d+)$", dry.stdout, flags=re.MULTILINE)
+    return [rule for rule, n in counts if rule not in ("total", "all") for _ in range(int(n))]
+
+
+def estimate(jobs: list[str], seconds: dict[str, float], cores: int) -> float | None:
+    """Seconds until all jobs are done, from those of an earlier run; None where one is missing."""
+    if any(job not in seconds for job in jobs):
+        return None
+    alone = sum(seconds[job] for job in jobs if job != "train")
+    training = [seconds["train"]] * jobs.count("train")
+    return alone + sum(training) / max(min(cores, len(training)), 1)
+
+
+def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
+    """Show a bar while Snakemake runs -> the seconds of each job, by notebook.
+
+    Everything that it prints goes to LOG; the jobs' own one-line reports to the terminal too.
+    """
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    seconds: dict[str, list[float]] = {}
+    assert process.stdout is not None
+    with open(LOG, "w") as log, tqdm(total=jobs, unit="job", smoothing=0) as bar:
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            finished = re.match(r"done    (\S+) .*\((\d+) s\)", line)
+            if finished:
+                seconds.setdefault(finished[1], []).append(float(finished[2]))
+            if line.startswith(("done ", "FAILED ")):
+                bar.write(line.rstrip())
+            if steps := re.match(r"(\d+) of \d+ steps", line):
+                bar.n = min(int(steps[1]), jobs)
+                bar.refresh()
+    return seconds
+
+
+#: The notebook behind each rule.
+NOTEBOOKS = {
+    "features": "02_feature_extraction", "train": "04_train", "table3": "07_table3_ablation",
+    "figures": "08_qualitative_figures",
+}  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line -> exit status."""
+    parser = argparse.ArgumentParser(prog="python -m acga_lib.reproduce", description=__doc__)
+    parser.add_argument("--profile", default="toy")
+    parser.add_argument("--dataset", default="toy")
+    parser.add_argument("--data-root", default="")
+    parser.add_argument("--seeds", type=int, default=1)
+    options = parser.parse_args(arguments)
+    try:
+        return reproduce(options)
+    except KitError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Plan, run and report -> exit status."""
+    cores = os.cpu_count() or 1
+    config = RunConfig(
+        method="acga", dataset=options.dataset, profile=options.profile, data_root=options.data_root
+    )
+    if options.data_root and not Path(options.data_root).is_dir():
+        raise DataError(f"{options.data_root}: no such folder; DATA_ROOT names the dataset's")
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    }
+    jobs = planned_jobs(options, cores, environment)
+    page = ROOT / "results" / "index.html"
+    if not jobs:
+        print(f"Everything is up to date: open {page.relative_to(ROOT)}")
+        return 0
+    known = json.loads(TIMINGS.read_text()) if TIMINGS.exists() else {}
+    key = f"{config.data}-{options.profile}"
+    expected = estimate(jobs, known.get(key, {}), cores)
+    length = "no earlier run to estimate from" if expected is None else (
+        f"about {max(expected / 60, 1):.0f} min on {cores} cores, judging by an earlier run"
+    )  # fmt: skip
+    print(f"{len(jobs)} jobs on '{config.data}', profile '{options.profile}': {length}", flush=True)
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        snakemake(options, cores), cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    seconds = follow(process, len(jobs))
+    if process.wait():
+        tail = "\n".join(LOG.read_text().splitlines()[-15:])
+        print(f"\n{tail}\nStopped. What is finished stays; the whole log: {LOG.relative_to(ROOT)}")
+        return 1
+    measured = {rule: max(seconds[name]) for rule, name in NOTEBOOKS.items() if name in seconds}
+    known[key] = known.get(key, {}) | measured | {"page": 3.0}
+    write_text(TIMINGS, json.dumps(known, indent=1, sort_keys=True) + "\n")
+    minutes = (time.perf_counter() - start) / 60
+    print(f"\nDone in {minutes:.1f} min. Open {page.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The model's equations written out literally: slow, in the order of the paper and the authors.
+
+The tests hold the library against these. Arrays are NumPy unless a docstring says otherwise.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+def softmax(scores):
+    """A list of numbers -> shares that sum to 1."""
+    exponentials = [math.exp(score - max(scores)) for score in scores]
+    return [e / sum(exponentials) for e in exponentials]
+
+
+def linear(layer, x):
+    """A fully connected layer applied to one vector [D]."""
+    return layer.weight.detach().numpy() @ x + layer.bias.detach().numpy()
+
+
+def language_attention(module, visual, words):
+    """Eq. 3-4 pixel by pixel: [HW, D_V], [N, D_T] -> [HW, D_T], [HW, N]."""
+    gathered, attention = [], []
+    for pixel in visual:
+        aligned = linear(module.align, pixel)  # Eq. 3
+        shares = softmax([aligned @ word / math.sqrt(len(word)) for word in words])
+        gathered.append(sum(share * word for share, word in zip(shares, words, strict=True)))
+        attention.append(shares)
+    return np.array(gathered), np.array(attention)
+
+
+def vision_attention(module, visual, words):
+    """Eq. 5-8 pixel by pixel: [HW, D_V], [N, D_T] -> [HW, D_V], [HW, HW]."""
+    strongest = np.array([max(column) for column in words.T])
+    gates = [linear(module.gate, strongest) for _ in visual]  # Eq. 5, with its Repeat
+    queries = [linear(module.query, p) * g for p, g in zip(visual, gates, strict=True)]
+    keys = [linear(module.key, p) * g for p, g in zip(visual, gates, strict=True)]  # Eq. 6-7
+    values = [linear(module.value, pixel) for pixel in visual]
+    gathered, attention = [], []
+    for query in queries:
+        shares = softmax([query @ key / math.sqrt(visual.shape[1]) for key in keys])
+        gathered.append(sum(share * value for share, value in zip(shares, values, strict=True)))
+        attention.append(shares)
+    return np.array(gathered), np.array(attention)
+
+
+def place(height, width):
+    """The spatial features of Hu et al. 2016, cell by cell: tensor [8, H, W]."""
+    grid = torch.zeros(8, height, width, dtype=torch.float64)
+    for row in range(height):
+        for column in range(width):
+            left, right = column / width * 2 - 1, (column + 1) / width * 2 - 1
+            top, bottom = row / height * 2 - 1, (row + 1) / height * 2 - 1
+            grid[:, row, column] = torch.tensor(
+                [left, top, right, bottom, (left + right) / 2, (top + bottom) / 2,
+                 1 / width, 1 / height],
+                dtype=torch.float64,
+            )  # fmt: skip
+    return grid
+
+
+def head(module, vision, language):
+    """Eq. 11 on the concatenated maps: tensors [B, C, H, W], [B, D_T, h, w] -> [B, H, W]."""
+    size = vision.shape[2:]
+    language = F.interpolate(language, size=size, mode="bilinear", align_corners=False)
+    repeated = place(*size).expand(len(vision), -1, -1, -1)
+    x = torch.cat([vision, language, repeated], dim=1)
+    x = F.relu(F.conv2d(x, module.first.weight, module.first.bias, padding=1))
+    x = F.relu(F.conv2d(x, module.second.weight, module.second.bias, padding=1))
+    return F.conv2d(x, module.last.weight, module.last.bias)[:, 0]
+
+
+def decode(module, vision, language):
+    """Eq. 10-13: tensors [B, 832, h, w], [B, D_T, h, w] -> three responses."""
+    medium = module.deconv_medium(vision)
+    large = module.deconv_large(medium)
+    responses = [
+        head(module.head_small, vision, language),
+        head(module.head_medium, medium, language),
+        head(module.head_large, large, language),
+    ]
+    if module.fusion is not None:
+        size = responses[2].shape[1:]
+        maps = [F.interpolate(r[:, None], size=size, mode="bilinear") for r in responses]
+        fused = F.conv2d(
+            torch.cat(maps, dim=1), module.fusion.weight, module.fusion.bias, padding=1
+        )
+        responses[2] = fused[:, 0]
+    return responses
+
+
+def loss(responses, mask, foreground_weight):
+    """Eq. 14-16 pixel by pixel for one sample: logits [h, w], [4h, 4w], [16h, 16w] -> number.
+
+    Y^S and Y^M are bilinear: at a whole factor, the average of the two by two pixels in the middle.
+    """
+    total = 0.0
+    for response in responses:
+        factor = len(mask) // len(response)
+        summed = 0.0
+        for i, j in np.ndindex(*response.shape):
+            rows = [factor * i + (factor - 1) // 2, factor * i + factor // 2]
+            columns = [factor * j + (factor - 1) // 2, factor * j + factor // 2]
+            truth = mask[np.ix_(rows, columns)].mean()
+            probability = 1 / (1 + math.exp(-response[i, j]))
+            summed -= foreground_weight * truth * math.log(probability)
+            summed -= (1 - truth) * math.log(1 - probability)
+        total += summed / response.size
+    return total

@@ -1,0 +1,179 @@
+"""The backbone: the public layouts, TensorFlow's padding, and files that are not what they say."""
+
+import math
+import os
+import pickle
+
+import numpy as np
+import pytest
+import reference
+import torch
+from safetensors.torch import save_file
+
+from acga_lib.config import PROFILES, ROOT
+from acga_lib.errors import CheckpointError
+from acga_lib.i3d import BLOCKS, I3D, MaxPoolSame, Unit3D, block_output, load_i3d, pad_same
+
+
+@pytest.fixture(scope="module")
+def references(shared):
+    """-> a function: layout -> (weights, the port's Mixed_4f)."""
+    folder = shared / "reference_outputs"
+    outputs = np.load(folder / "reference_outputs.npz")
+
+    def of(layout):
+        return reference.weights(folder / f"i3d_{layout}_keys.json"), outputs[f"i3d_{layout}/4f"]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    """The state dict of a trunk of an eighth of the width."""
+    torch.manual_seed(0)
+    return I3D(width=0.125).state_dict()
+
+
+@torch.no_grad()
+def hold(path, wanted):
+    """The file, loaded, answers the reference clip with `wanted`."""
+    found = load_i3d(path)(reference.i3d_clip()).numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-4, rtol=0)
+
+
+def without_counters(state):
+    return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+
+
+@pytest.mark.parametrize("layout", ["hassony", "piergiaj"])
+def test_a_public_port_computes_what_it_computes_here(layout, references, tmp_path):
+    weights, wanted = references(layout)
+    torch.save(weights, tmp_path / "port.pt")
+    hold(tmp_path / "port.pt", wanted)
+
+
+def test_the_authors_checkpoint_holds_the_port_of_hassony2(references, tmp_path):
+    weights, wanted = references("hassony")
+    state = {f"module.video_model.model.{k}": v for k, v in without_counters(weights).items()}
+    state["module.txt_model.0.weight"] = torch.zeros(300, 300, 3)
+    torch.save({"epoch": 9, "state_dict": state, "optimizer": {}}, tmp_path / "model_best.pth.tar")
+    hold(tmp_path / "model_best.pth.tar", wanted)
+
+
+def test_the_trunk_ends_one_block_before_the_output(references, tmp_path):
+    weights, wanted = references("hassony")
+    save_file(without_counters(weights), tmp_path / "port.safetensors")
+    model = load_i3d(tmp_path / "port.safetensors")
+    with torch.no_grad():
+        seen = model.trunk(reference.i3d_clip())
+        np.testing.assert_allclose(model.mixed_4f(seen).numpy(), wanted, atol=1e-4, rtol=0)
+    assert seen.shape == (1, 528, 4, 6, 6)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(7, 2), (3, 2), (3, 1), (1, 1), (2, 2), (2, 3)])
+def test_the_padding_is_tensorflows_same_for_every_size(kernel, stride):
+    """TensorFlow: ceil(n / s) outputs; (outputs - 1) s + k - n zeros, the odd one at the end."""
+    for size in range(1, 24):
+        outputs = math.ceil(size / stride)
+        zeros = max((outputs - 1) * stride + kernel - size, 0)
+        before = zeros // 2
+        x = torch.arange(1.0, size + 1).view(1, 1, size, 1, 1)
+        padded = pad_same(x, (kernel, 1, 1), (stride, 1, 1)).flatten().tolist()
+        assert padded == [0.0] * before + x.flatten().tolist() + [0.0] * (zeros - before)
+
+
+def test_layers_halve_odd_sizes_upwards_and_pools_pad_with_zeros():
+    x = -torch.ones(1, 2, 5, 7, 8)
+    assert Unit3D(2, 3, kernel=7, stride=2, eps=1e-3)(x).shape == (1, 3, 3, 4, 4)
+    pooled = MaxPoolSame((1, 3, 3), (1, 2, 2))(x)
+    assert pooled.shape == (1, 2, 5, 4, 4)
+    assert pooled[0, 0, 0, 0, 0] == 0 and pooled[0, 0, 0, 1, 1] == -1  # border, interior
+
+
+@pytest.mark.parametrize("width", [0.125, 0.25])
+def test_the_width_is_read_off_the_file(width, tmp_path):
+    save_file(I3D(width=width).state_dict(), tmp_path / "narrow.safetensors")
+    model = load_i3d(tmp_path / "narrow.safetensors")
+    assert model.width == width and not model.training
+    clip = torch.zeros(1, 3, 8, 33, 48)
+    with torch.no_grad():
+        assert model(clip).shape == (1, 832 * width, 2, 3, 3)
+        assert model.trunk(clip).shape == (1, 528 * width, 2, 3, 3)
+    assert [block_output(name) for name in BLOCKS] == [256, 480, 512, 512, 512, 528, 832]
+
+
+def test_a_flow_network_has_two_channels(tmp_path):
+    save_file(I3D(width=0.125, channels_in=2).state_dict(), tmp_path / "flow.safetensors")
+    with torch.no_grad():
+        assert load_i3d(tmp_path / "flow.safetensors")(torch.zeros(1, 2, 4, 16, 16)).shape[2] == 1
+
+
+def test_the_committed_trunk_is_the_one_that_the_profiles_name():
+    for name in ("quick", "toy"):
+        profile = PROFILES[name]
+        trunk = load_i3d(ROOT / "data" / "weights" / profile.trunk)
+        assert trunk.width == profile.trunk_width == 0.25
+        assert all(torch.isfinite(value).all() for value in trunk.state_dict().values())
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.mkdir, ("ran-code",)
+
+
+def test_a_weight_file_is_never_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps({"state_dict": Malicious()}, protocol=2))
+    torch.save({"conv3d_1a_7x7.conv3d.weight": Malicious()}, tmp_path / "evil2.pt")
+    for name in ("evil.pt", "evil2.pt"):
+        with pytest.raises(CheckpointError, match=name):
+            load_i3d(tmp_path / name)
+    assert not (tmp_path / "ran-code").exists()
+
+
+def breakage(name, state, path):
+    """Write a file that is wrong in the way `name` says."""
+    if name == "missing entry":
+        state = {k: v for k, v in state.items() if k != "mixed_4c.branch_2.1.conv3d.weight"}
+    elif name == "misshapen entry":
+        state = state | {"mixed_4c.branch_2.1.conv3d.weight": torch.zeros(1)}
+    elif name == "authors' without a stem":
+        state = {"module.video_model.model.mixed_4f.branch_0.conv3d.weight": torch.zeros(1)}
+    elif name == "unknown layout":
+        state = {"layer1.0.weight": torch.zeros(1)}
+    elif name == "not a mapping":
+        state = [torch.zeros(1)]
+    torch.save(state, path)
+    if name == "truncated":
+        path.write_bytes(path.read_bytes()[:-5000])
+    elif name == "empty file":
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing entry", r"mixed_4c\.branch_2\.1\.conv3d\.weight.*nothing"),
+        ("misshapen entry", r"mixed_4c\.branch_2\.1\.conv3d\.weight.*\(1,\)"),
+        ("authors' without a stem", "not an I3D checkpoint"),
+        ("unknown layout", "not an I3D checkpoint.*layer1"),
+        ("not a mapping", "holds a list"),
+        ("truncated", "damaged"),
+        ("empty file", "damaged"),
+    ],
+)
+def test_a_wrong_file_is_named_with_what_is_wrong(name, message, narrow, tmp_path):
+    path = tmp_path / "wrong.pt"
+    breakage(name, dict(narrow), path)
+    with pytest.raises(CheckpointError, match=message) as raised:
+        load_i3d(path)
+    assert str(raised.value).count(str(path)) == 1
+
+
+def test_a_truncated_safetensors_and_an_absent_file_are_named(narrow, tmp_path):
+    path = tmp_path / "half.safetensors"
+    save_file(narrow, path)
+    path.write_bytes(path.read_bytes()[:-10])
+    for wrong in (path, tmp_path / "absent.pt"):
+        with pytest.raises(CheckpointError, match=wrong.name):
+            load_i3d(wrong)

@@ -1,0 +1,198 @@
+"""From a run's files to masks: the `Segmenter`, its agreement with the evaluation, its errors."""
+
+import json
+import shutil
+
+import jobs
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+
+import acga_lib
+from acga_lib import pipeline
+from acga_lib.config import PROFILES
+from acga_lib.errors import CheckpointError, ConfigError, DataError, QueryError
+from acga_lib.inference import Segmenter, load_run, predictions
+from acga_lib.results import evaluate
+from acga_lib.video import Letterbox, read_frames
+
+
+@pytest.fixture(scope="module")
+def run(toy_root, toy_trunk, toy_features, tmp_path_factory):
+    """-> (path of the record of a short run, its record, its data)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROFILES, "tiny", jobs.tiny_profile(toy_trunk))
+        folder = tmp_path_factory.mktemp("results")
+        patch.setattr(pipeline, "FEATURES", toy_features)
+        patch.setattr(pipeline, "RUNS", folder / "runs")
+        patch.setattr(pipeline, "WORK", folder / "work")
+        config = jobs.run_of(toy_root, toy_trunk)
+        data = pipeline.prepare(config, progress=False)
+        _, record = pipeline.train_or_load(config, data, progress=False)
+        assert not list((folder / "work").rglob("*.pt"))
+        assert {path.suffix for path in (folder / "runs").iterdir()} == {".json", ".safetensors"}
+        yield folder / "runs" / f"{config.run_id}.json", record, data
+
+
+@pytest.fixture(scope="module")
+def segmenter(run):
+    return acga_lib.Segmenter.from_run(run[0])
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    """The run's files in a folder of their own, where a test may break them."""
+    for path in run[0].parent.iterdir():
+        shutil.copy(path, tmp_path)
+    return tmp_path / run[0].name
+
+
+def test_a_segmentation_has_the_frame_its_mask_and_both_maps(run, segmenter):
+    sample = run[2].test.samples[0]
+    found = segmenter.segment(sample.video_path, "A red zzyzx, jumping", frame=3)
+    size = (sample.height, sample.width)
+    frames = read_frames(sample.video_path)
+    assert np.array_equal(found.frame, frames[2])  # counted from 1
+    assert found.tokens == ("a", "red", "zzyzx", "jumping") and found.unknown == ("zzyzx",)
+    assert found.mask.shape == found.response.shape == size and found.mask.dtype == bool
+    assert np.array_equal(found.mask, found.response > found.response.max() / 2)
+    assert found.word_attention.shape == (4, *size)
+    assert found.word_attention.sum(axis=0).min() > 0 and found.word_attention.sum(0).max() < 1
+    assert found.context_attention.shape == size and (found.context_attention >= 0).all()
+    assert found.overlay().shape == (*size, 3)
+    assert np.array_equal(found.overlay()[~found.mask], found.frame[~found.mask])
+    middle = segmenter.segment(sample.video_path, "a red car")
+    assert np.array_equal(middle.frame, frames[len(frames) // 2])
+
+
+def test_frames_in_memory_give_what_their_file_gives(run, segmenter):
+    path = run[2].test.samples[0].video_path
+    one = segmenter.segment(path, "a red car", frame=5)
+    other = segmenter.segment(read_frames(path), "a red car", frame=5)
+    assert np.array_equal(one.response, other.response)
+
+
+def test_the_segmenter_answers_as_the_evaluation_does(run, segmenter):
+    """One reads the video, the other the feature store, in half precision and other batches."""
+    found = list(predictions(segmenter.model, run[2].test, progress=False))
+    assert [one.sample for one in found] == list(run[2].test.samples)
+    for one in found[::4]:
+        sample = one.sample
+        again = segmenter.segment(sample.video_path, sample.query, frame=sample.frame)
+        np.testing.assert_allclose(again.response, one.response, atol=2e-3)
+        assert (again.mask != one.mask).mean() < 0.01
+        assert np.array_equal(one.target, sample.mask())
+        assert one.score == pytest.approx(one.response[one.mask].mean(), rel=1e-5)
+    elsewhere = segmenter.segment(sample.video_path, sample.query, frame=1)
+    away, here = (np.abs(x.response - one.response).max() for x in (elsewhere, again))
+    assert away > 3 * here
+
+
+def test_the_record_holds_what_its_weights_score(run, segmenter):
+    path, record, data = run
+    metrics, _ = evaluate(predictions(segmenter.model, data.test, progress=False))
+    assert json.loads(path.read_text())["metrics"] == pytest.approx(metrics)
+    assert record["steps"] == 3 * -(-len(data.train) // 4)
+    assert record["samples"] == {"train": len(data.train), "test": len(data.test)}
+
+
+def test_the_authors_scoring_thresholds_on_the_square_and_round_trips_the_truth(run, segmenter):
+    data = run[2].test
+    original = list(predictions(segmenter.model, data, progress=False))
+    authors = list(predictions(segmenter.model, data, scoring="authors", progress=False))
+    assert any(not np.array_equal(a.mask, o.mask) for a, o in zip(authors, original, strict=True))
+    for index in range(0, len(data), 5):
+        sample, one = data.samples[index], authors[index]
+        with torch.no_grad():
+            square = segmenter.model(*(part[None] for part in data[index][:2])).large.sigmoid()
+        assert back(square > square.max() / 2, sample) == pytest.approx(one.mask, abs=0)
+        box = Letterbox(height=sample.height, width=sample.width, side=segmenter.side)
+        truth = torch.from_numpy(box.mask(sample.mask()))[None]
+        assert back(truth, sample) == pytest.approx(one.target, abs=0)
+    with pytest.raises(ConfigError, match="original, authors"):
+        next(predictions(segmenter.model, data, scoring="mine", progress=False))
+
+
+def back(square, sample):
+    """The authors' way: the whole square to the longer side, bilinearly, then the centre."""
+    longer = max(sample.height, sample.width)
+    whole = F.interpolate(square[None].float(), size=(longer, longer), mode="bilinear")[0, 0]
+    top, left = (longer - sample.height) // 2, (longer - sample.width) // 2
+    return (whole[top : top + sample.height, left : left + sample.width] >= 0.5).numpy()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [("", "no word"), (" ... ", "no word"), ("zzyzx qwrtp", "zzyzx"), ("a " * 21, "21 words")],
+)
+def test_a_query_that_says_nothing_is_a_query_error(run, segmenter, query, message):
+    with pytest.raises(QueryError, match=message):
+        segmenter.segment(run[2].test.samples[0].video_path, query)
+
+
+@pytest.mark.parametrize("frame", [0, -1, 1000])
+def test_a_frame_outside_the_video_is_named_with_its_video(run, segmenter, frame):
+    path = run[2].test.samples[0].video_path
+    with pytest.raises(DataError, match=rf"{path.name}.*frame {frame} is outside"):
+        segmenter.segment(path, "a red car", frame=frame)
+
+
+def test_a_video_that_cannot_be_read_is_named(segmenter, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    for name in ("absent.mp4", "text.mp4"):
+        with pytest.raises(DataError, match=name):
+            segmenter.segment(tmp_path / name, "a red car")
+    for frames in (np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3), np.float32)):
+        with pytest.raises(DataError, match=r"uint8 \[T, H, W, 3\]"):
+            segmenter.segment(frames, "a red car")
+
+
+def test_missing_or_damaged_files_of_a_run_are_named(copy):
+    weights = copy.with_suffix(".safetensors")
+    whole, record = weights.read_bytes(), json.loads(copy.read_text())
+    weights.write_bytes(whole[:-100])
+    with pytest.raises(CheckpointError, match=rf"{weights.name}: damaged"):
+        Segmenter.from_run(copy)
+    state = load_file(save(weights, whole))
+    save_file({k: v for k, v in state.items() if "fusion" not in k}, weights)
+    with pytest.raises(CheckpointError, match=rf"{weights.name}.*of another network"):
+        Segmenter.from_run(copy)
+    weights.unlink()
+    with pytest.raises(CheckpointError, match=rf"{weights.name}.*04_train"):
+        Segmenter.from_run(copy)
+    record["config"]["run"]["method"] = "unheard of"
+    for text in ("{", "[]", "{}", json.dumps(record)):
+        copy.write_text(text)
+        with pytest.raises(CheckpointError, match=rf"{copy.name}: not a readable run record"):
+            load_run(copy)
+    with pytest.raises(CheckpointError, match=r"absent\.json"):
+        Segmenter.from_run(copy.with_name("absent.json"))
+
+
+def save(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def test_a_run_is_not_continued_with_another_trunk(run, copy, toy_trunk, tmp_path, monkeypatch):
+    weights = load_file(toy_trunk)
+    weights["mixed_3b.branch_0.conv3d.weight"] *= 2
+    save_file(weights, tmp_path / "other.safetensors")
+    profile = jobs.tiny_profile(tmp_path / "other.safetensors")
+    monkeypatch.setitem(PROFILES, "tiny", profile)
+    with pytest.raises(CheckpointError, match=r"another trunk than .*other\.safetensors"):
+        Segmenter.from_run(copy)
+
+
+def test_a_finished_run_is_loaded_and_one_of_other_data_is_not(run, copy, monkeypatch):
+    path, record, data = run
+    config = jobs.run_of(data.train.samples[0].video_path.parents[2], path)
+    monkeypatch.setattr(pipeline, "RUNS", copy.parent)
+    monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("was trained again"))
+    assert pipeline.train_or_load(config, data, progress=False)[1] == json.loads(copy.read_text())
+    for part in ("features", "data", "config"):
+        copy.write_text(json.dumps(record | {part: {}}))
+        with pytest.raises((CheckpointError, pytest.fail.Exception)):
+            pipeline.train_or_load(config, data, progress=False)

@@ -1,0 +1,90 @@
+"""What every committed notebook is: executed from top to bottom, of a readable size, portable."""
+
+import re
+
+import nbformat
+import pytest
+
+from acga_lib.config import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BADGE = "https://colab.research.google.com/github/acga-kit/acga-kit/blob/main/notebooks/"
+MACHINE_PATH = re.compile(r"/(?:home|work|root|tmp|Users|mnt|opt)/\S*|[A-Z]:\\\\?Users")
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    found = nbformat.read(path, as_version=4)
+    nbformat.validate(found)
+    return found
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def setup(notebook):
+    """The setup cell: the one that fetches the kit where it is not installed."""
+    found = [cell.source for cell in code(notebook) if "find_spec(" in cell.source]
+    assert len(found) == 1
+    return found[0]
+
+
+def texts(notebook):
+    """Everything that a reader of the file can see, images aside."""
+    for cell in notebook.cells:
+        yield cell.source
+        for output in cell.get("outputs", []):
+            yield output.get("text", "")
+            for kind, content in output.get("data", {}).items():
+                if not kind.startswith("image/p"):
+                    yield content if isinstance(content, str) else str(content)
+
+
+def test_there_is_a_notebook_for_every_job_of_the_snakefile():
+    called = set(re.findall(r"acga_lib\.batch (\w+)", (ROOT / "Snakefile").read_text()))
+    assert called and called <= {path.stem for path in NOTEBOOKS}
+
+
+def test_it_was_executed_once_from_top_to_bottom_without_an_error(notebook):
+    """nbval never compares a cell that was not executed, so a stripped notebook would pass it."""
+    counts = [cell.execution_count for cell in code(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [output for cell in code(notebook) for output in cell.outputs]
+    assert outputs and not [out for out in outputs if out.output_type == "error"]
+
+
+def test_it_is_a_lesson_of_a_readable_size(notebook):
+    assert 25 <= len(notebook.cells) <= 60
+    for cell in code(notebook):
+        assert len(cell.source.splitlines()) <= 15, cell.source
+    prose = sum(len(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
+    assert prose >= 0.5 * sum(len(cell.source) for cell in code(notebook))
+
+
+def test_it_begins_with_a_title_its_badge_and_the_common_setup(path, notebook):
+    first = notebook.cells[0]
+    assert first.cell_type == "markdown" and first.source.startswith("# ")
+    assert f"{BADGE}{path.name}" in "\n".join(cell.source for cell in notebook.cells[:2])
+    assert setup(notebook) == setup(nbformat.read(NOTEBOOKS[0], as_version=4))
+    assert setup(notebook) == code(notebook)[0].source
+
+
+def test_papermill_finds_its_parameters_and_any_kernel_runs_it(notebook):
+    tagged = [cell for cell in code(notebook) if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    for line in tagged[0].source.splitlines():  # nothing derived: it would stay stale
+        assert re.fullmatch(r"#.*|\w+(: \w+)? = ([-\w.]+|'[^']*'|\"[^\"]*\")( +#.*)?|", line), line
+    assert notebook.metadata.kernelspec.name == "python3"
+    named = (notebook.metadata.get(part, {}) for part in ("kernelspec", "language_info"))
+    assert "python" in {part.get("language", part.get("name")) for part in named}
+
+
+def test_it_names_no_folder_of_the_machine_that_made_it(notebook):
+    for text in texts(notebook):
+        assert not MACHINE_PATH.search(text), MACHINE_PATH.search(text)
