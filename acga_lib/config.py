@@ -75,12 +75,12 @@ PROFILES = {
         Profile(
             name="quick", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
             trunk_width=0.25, head_width=0.125, train_videos=16, test_videos=8,
-            epochs=2, batch_size=4, learning_rate=1e-3, decay_every=8, workers=0,
+            epochs=2, batch_size=4, learning_rate=2e-3, decay_every=8, workers=0,
         ),
         Profile(
             name="toy", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
-            trunk_width=0.25, head_width=0.125, train_videos=240, test_videos=80,
-            epochs=8, batch_size=4, learning_rate=1e-3, decay_every=6, workers=0,
+            trunk_width=0.25, head_width=0.125, train_videos=640, test_videos=80,
+            epochs=3, batch_size=4, learning_rate=2e-3, decay_every=2, workers=0,
         ),
         Profile(
             name="paper", side=512, frames=16, trunk="i3d_rgb_kinetics.pt",
