@@ -123,15 +123,18 @@ class FeatureStore:
             videos = _by_video(samples)
             todo = [clips for clips in videos if any(clip not in self for clip in clips)]
             for clips in tqdm(todo, desc="features", unit="video", disable=not progress):
-                batch = torch.stack([self._input(clip) for clip in clips])
-                for clip, feature in zip(clips, _run(trunk, batch, device), strict=True):
+                found = _run(trunk, self._inputs(clips), device)
+                for clip, feature in zip(clips, found, strict=True):
                     _write(self.path(clip), feature)
                 computed += len(clips)
         return computed
 
-    def _input(self, sample: Sample) -> Tensor:
-        box = Letterbox(height=sample.height, width=sample.width, side=self.recipe.side)
-        return to_input(box.frames(sample.clip(self.recipe.frames)))
+    def _inputs(self, clips: Sequence[Sample]) -> Tensor:
+        """Clips of one video, decoded once -> [B, 3, T, S, S] in [-1, 1]."""
+        first, length = clips[0], self.recipe.frames
+        box = Letterbox(height=first.height, width=first.width, side=self.recipe.side)
+        frames = box.frames(first.video())
+        return torch.stack([to_input(frames[clip.window(length)]) for clip in clips])
 
     def size(self) -> tuple[int, int]:
         """Entries in the store and their bytes on disk."""

@@ -79,6 +79,21 @@ class Sample:
         _hold_size(self.video_path, clip.shape[1:3], (self.height, self.width))
         return clip
 
+    def video(self) -> NDArray[np.uint8]:
+        """All frames of the video: uint8 [T, H, W, 3], RGB. Raises as `clip`."""
+        frames = read_frames(self.video_path, expected=self.frame_count)
+        _hold_size(self.video_path, frames.shape[1:3], (self.height, self.width))
+        return frames
+
+    def window(self, frames: int = 16) -> list[int]:
+        """The 0-based indices of the frames of `clip`. Raises DataError as `clip_indices`."""
+        try:
+            return clip_indices(frame=self.frame, count=self.frame_count, length=frames)
+        except DataError as error:
+            raise DataError(
+                f"{self.video_path}: {error}: correct its row in the manifest"
+            ) from error
+
     def mask(self) -> NDArray[np.bool_]:
         """The actor's ground truth on the annotated frame: bool [H, W].
 
