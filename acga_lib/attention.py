@@ -8,7 +8,10 @@ from torch import Tensor, nn
 
 
 def _linear(features_in: int, features_out: int) -> nn.Linear:
-    """A fully connected layer with the authors' initialisation: N(0, 0.02), bias 0."""
+    """A fully connected layer with the authors' initialisation: N(0, 0.02), bias 0.
+
+    A profile may set another deviation (`training.build_model`).
+    """
     layer = nn.Linear(features_in, features_out)
     nn.init.normal_(layer.weight, std=0.02)
     nn.init.zeros_(layer.bias)

@@ -132,6 +132,9 @@ def build_model(config: RunConfig, *, trunk: str | Path) -> ACGA:
             f"needs {profile.trunk_width}; name another weight file or profile"
         )
     model.visual_encoder.mixed_4f.load_state_dict(pretrained.mixed_4f.state_dict())
+    if model.attention is not None:
+        for weight in (w for w in model.attention.parameters() if w.dim() == 2):
+            torch.nn.init.normal_(weight, std=profile.linear_std)
     return model
 
 
@@ -169,6 +172,8 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
     profile, method = PROFILES[config.profile], METHODS[config.method]
     model.to(device).train()
+    if profile.freeze_statistics:
+        model.visual_encoder.eval()
     optimizer = torch.optim.Adam(model.parameters(), lr=profile.learning_rate)
     checkpoint = Checkpoint(work / "checkpoint.pt", identity=_identity(config, data))
     state = checkpoint.load(model, optimizer)

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import jobs
 import numpy as np
@@ -14,7 +15,7 @@ from acga_lib import pipeline, training
 from acga_lib.config import PROFILES, RunConfig
 from acga_lib.errors import CheckpointError, TrainingError
 from acga_lib.features import FeatureStore, Recipe
-from acga_lib.training import SampleTensors, sample_order, shuffled_queries
+from acga_lib.training import SampleTensors, frame_order, sample_order, shuffled_queries
 
 
 @pytest.fixture
@@ -81,12 +82,23 @@ def test_an_epoch_holds_every_sample_once_in_an_order_of_its_own(config, data, t
     seen = [index for batch in training._batches(config(), data, epoch=1, skip=0)
             for index in batch[3].tolist()]  # fmt: skip
     assert Counter(seen) == Counter(range(len(data)))
-    assert seen == sample_order(len(data), seed=0, epoch=1).tolist()
+    assert seen == frame_order(data.samples, seed=0, epoch=1)
     resumed = [index for batch in training._batches(config(), data, epoch=1, skip=2)
                for index in batch[3].tolist()]  # fmt: skip
     assert resumed == seen[2 * tiny.batch_size :]
     orders = {tuple(sample_order(50, seed=s, epoch=e)) for s in range(3) for e in range(3)}
     assert len(orders) == 9
+
+
+def test_by_frame_the_sentences_of_a_frame_follow_each_other(config, data, tiny):
+    order = frame_order(data.samples, seed=0, epoch=0)
+    frames = [(data.samples[i].video_id, data.samples[i].frame) for i in order]
+    changes = sum(a != b for a, b in pairwise(frames))
+    assert changes == len(set(frames)) - 1
+    PROFILES["tiny"] = replace(tiny, by_frame=False)  # the paper's order
+    seen = [index for batch in training._batches(config(), data, epoch=0, skip=0)
+            for index in batch[3].tolist()]  # fmt: skip
+    assert seen == sample_order(len(data), seed=0, epoch=0).tolist()
 
 
 def test_the_learning_rate_is_the_papers(config):
@@ -143,7 +155,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_its_checkpoint(
         return loss(*arguments, **named) * (float("nan") if next(calls) == 3 else 1)
 
     monkeypatch.setattr(training, "segmentation_loss", poisoned)
-    bad = sample_order(len(data), seed=0, epoch=0)[12:16]
+    bad = frame_order(data.samples, seed=0, epoch=0)[12:16]
     with pytest.raises(TrainingError, match="nan at step 3") as raised:
         jobs.trained(config(), data, trunk=toy_trunk, work=tmp_path)
     for index in bad:
