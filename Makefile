@@ -24,7 +24,7 @@ reproduce: setup
 	@$(BIN)/python -m acga_lib.reproduce --profile "$(PROFILE)" --dataset "$(DATASET)" --data-root "$(DATA_ROOT)" --seeds "$(SEEDS)"
 
 test: setup
-	$(BIN)/ruff check && $(BIN)/ruff format --check
+	$(BIN)/ruff check && $(BIN)/ruff format --check acga_lib tests
 	$(BIN)/mypy acga_lib
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 	$(BIN)/python -m pytest -q --nbval notebooks

@@ -68,8 +68,8 @@ class Profile:
     decay_every: int  #: epochs between divisions of the learning rate by 10
     by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
-    #: keep the trunk's BatchNorm statistics in Mixed_4f: a small batch of one or two frames has none
-    #: worth having. The authors' code goes on estimating them.
+    #: keep the trunk's BatchNorm statistics in Mixed_4f: a batch of one or two small frames has
+    #: none worth having. The authors' code goes on estimating them.
     freeze_statistics: bool
     workers: int  #: processes that read features while training
 

@@ -9,7 +9,7 @@ from acga_lib.config import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BADGE = "https://colab.research.google.com/github/acga-kit/acga-kit/blob/main/notebooks/"
-MACHINE_PATH = re.compile(r"/(?:home|work|root|tmp|Users|mnt|opt)/\S*|[A-Z]:\\\\?Users")
+MACHINE_PATH = re.compile(r"(?<!\w)/(?:home|work|root|tmp|Users|mnt|opt)/\S*|[A-Z]:\\\\?Users")
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
