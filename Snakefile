@@ -19,8 +19,14 @@ RUNS = [f"results/runs/{ID}-{method}-s{seed}.json" for method in METHODS + CONTR
 wildcard_constraints:
     seed=r"\d+",
 
+# Everything by name, not the page alone: a fresh clone holds the committed page, runs and tables,
+# and must still make them all anew from the features on.
 rule all:
     input:
+        f"results/work/features-{ID}.json",
+        RUNS,
+        f"results/tables/table3-{ID}.csv",
+        f"results/figures/figure4-{ID}.png",
         "results/index.html",
 
 rule features:

@@ -38,8 +38,9 @@ def planned_jobs(options: argparse.Namespace, cores: int, environment: dict[str,
     dry = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if dry.returncode:
         raise KitError(f"the workflow cannot be planned:\n{dry.stdout}{dry.stderr}")
-    counts = re.findall(r"^(\w+) +(\d+)$", dry.stdout, flags=re.MULTILINE)
-    return [rule for rule, n in counts if rule not in ("total", "all") for _ in range(int(n))]
+    # The statistics stand at the top of the plan and again at its end.
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", dry.stdout, flags=re.MULTILINE))
+    return [r for r, n in counts.items() if r not in ("total", "all") for _ in range(int(n))]
 
 
 def estimate(jobs: list[str], seconds: dict[str, float], cores: int) -> float | None:
@@ -69,7 +70,7 @@ def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
             if line.startswith(("done ", "FAILED ")):
                 bar.write(line.rstrip())
             if steps := re.match(r"(\d+) of \d+ steps", line):
-                bar.n = min(int(steps[1]), jobs)
+                bar.n = min(int(steps[1]), jobs)  # "all" is a step too
                 bar.refresh()
     return seconds
 
