@@ -27,8 +27,8 @@ WORD_DIM = 300
 #: The committed vectors, relative to the repository's root.
 DEFAULT_VECTORS = Path("data", "word_vectors", "explosion-vectors-300d-subset.bin")
 
-#: Mean length that the committed vectors are scaled to. As they are (68), they drive the tanh of the
-#: text encoder into saturation; much shorter ones, a short training barely notices.
+#: Mean length that the committed vectors are scaled to. As they are (68), they drive the tanh of
+#: the text encoder into saturation; much shorter ones, a short training barely notices.
 COMMITTED_LENGTH = 9.0
 
 #: Runs of letters and digits; an apostrophe inside a word stays ("man's"), as in the vectors' keys.
