@@ -63,14 +63,18 @@ class Profile:
     train_videos: int  #: size of the embedded benchmark
     test_videos: int
     epochs: int
+    #: a dataset on which `epochs` make fewer steps than this gets more of them
+    min_steps: int
     batch_size: int
     learning_rate: float  #: of Adam
     decay_every: int  #: epochs between divisions of the learning rate by 10
     by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
+    vision_length: float  #: of F_V; 1 in the paper
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
     #: keep the trunk's BatchNorm statistics in Mixed_4f: a batch of one or two small frames has
     #: none worth having. The authors' code goes on estimating them.
     freeze_statistics: bool
+    bfloat16: bool  #: compute the network in bfloat16 while training, where that is faster
     workers: int  #: processes that read features while training
 
 
@@ -80,20 +84,23 @@ PROFILES = {
         Profile(
             name="quick", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
             trunk_width=0.25, head_width=0.125, train_videos=16, test_videos=8,
-            epochs=2, batch_size=4, learning_rate=1e-3, decay_every=8, by_frame=True,
-            linear_std=0.08, freeze_statistics=True, workers=0,
+            epochs=2, min_steps=0, batch_size=4, learning_rate=1e-3, decay_every=8, by_frame=True,
+            vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True,
+            workers=0,
         ),
         Profile(
             name="toy", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
-            trunk_width=0.25, head_width=0.125, train_videos=480, test_videos=80,
-            epochs=4, batch_size=4, learning_rate=1e-3, decay_every=3, by_frame=True,
-            linear_std=0.08, freeze_statistics=True, workers=0,
+            trunk_width=0.25, head_width=0.125, train_videos=700, test_videos=100,
+            epochs=4, min_steps=3000, batch_size=4, learning_rate=1e-3, decay_every=3,
+            by_frame=True, vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True,
+            workers=0,
         ),
         Profile(
             name="paper", side=512, frames=16, trunk="i3d_rgb_kinetics.pt",
             trunk_width=1.0, head_width=1.0, train_videos=3017, test_videos=737,
-            epochs=12, batch_size=4, learning_rate=5e-4, decay_every=8, by_frame=False,
-            linear_std=0.02, freeze_statistics=False, workers=4,
+            epochs=12, min_steps=0, batch_size=4, learning_rate=5e-4, decay_every=8, by_frame=False,
+            vision_length=1.0, linear_std=0.02, freeze_statistics=False, bfloat16=False,
+            workers=4,
         ),
     )
 }  # fmt: skip

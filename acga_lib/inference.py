@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from acga_lib.config import METHODS, PROFILES, ROOT, choose
+from acga_lib.config import METHODS, ROOT, Profile, choose
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, ConfigError, DataError
 from acga_lib.features import Recipe
@@ -120,7 +120,7 @@ class Segmenter:
         damaged, or when the trunk is not the one that the run was trained on.
         """
         model, record = load_run(path)
-        profile = PROFILES[record["config"]["run"]["profile"]]
+        profile = Profile(**record["config"]["profile"])
         weights = ROOT / "data" / "weights" / profile.trunk
         trunk = load_i3d(weights)
         if Recipe.of(profile, weights).key != record.get("features"):
@@ -198,7 +198,7 @@ def load_run(path: str | Path) -> tuple[ACGA, dict[str, Any]]:
     try:
         record = json.loads(path.read_text())
         method = choose("method", METHODS, record["config"]["run"]["method"])
-        profile = choose("profile", PROFILES, record["config"]["run"]["profile"])
+        profile = Profile(**record["config"]["profile"])
     except (OSError, ValueError, LookupError, TypeError, ConfigError) as error:
         raise CheckpointError(
             f"{path}: not a readable run record ({error}); train with notebook 04_train"
@@ -209,7 +209,7 @@ def load_run(path: str | Path) -> tuple[ACGA, dict[str, Any]]:
             f"{weights}: the weights of this run are not here (only few are committed); "
             f"train it again with notebook 04_train, method '{method.name}'"
         )
-    model = ACGA(method, trunk_width=profile.trunk_width, head_width=profile.head_width)
+    model = ACGA.sized(method, profile)
     try:
         state = {key: value.float() if value.is_floating_point() else value
                  for key, value in load_file(weights).items()}  # fmt: skip

@@ -14,6 +14,7 @@ def weighted_bce(response: Tensor, target: Tensor, *, foreground_weight: float) 
     response: logits [B, H, W]; target in [0, 1], same shape. `foreground_weight` is P: 1.5 in
     the paper (Sec. 4.2), 1 for the rows of Table 3 without WBCE.
     """
+    response = response.to(target.dtype)  # of a network in mixed precision
     weight = torch.as_tensor(foreground_weight, dtype=response.dtype, device=response.device)
     return F.binary_cross_entropy_with_logits(response, target, pos_weight=weight)
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from acga_lib.attention import CrossGuidedAttention, flatten_grid, unflatten_grid
-from acga_lib.config import METHODS, MethodConfig
+from acga_lib.config import METHODS, MethodConfig, Profile
 from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.i3d import block_output, load_tensors, mixed_4f, scaled
@@ -38,16 +38,21 @@ class TextEncoder(nn.Module):
 
 
 class VisualEncoder(nn.Module):
-    """The trained end of Enc_V, Eq. 2: Mixed_4f, average over time, L2 norm per pixel."""
+    """The trained end of Enc_V, Eq. 2: Mixed_4f, average over time, L2 norm per pixel.
 
-    def __init__(self, width: float) -> None:
+    `length` is that of the vectors: 1 in the paper. A longer F_V weighs more beside the
+    coordinates, which are up to 1 each; the network can express the same functions.
+    """
+
+    def __init__(self, width: float, *, length: float = 1.0) -> None:
         super().__init__()
+        self.length = length
         self.mixed_4f = mixed_4f(width)
         self.channels = block_output("mixed_4f", width)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Mixed_4e [B, 528, T, h, w] -> F_V [B, 832, h, w], unit length at every pixel."""
-        return F.normalize(self.mixed_4f(features).mean(dim=2), dim=1)
+        """Mixed_4e [B, 528, T, h, w] -> F_V [B, 832, h, w], of one length at every pixel."""
+        return self.length * F.normalize(self.mixed_4f(features).mean(dim=2), dim=1)
 
 
 class ACGA(nn.Module):
@@ -57,7 +62,8 @@ class ACGA(nn.Module):
     pixel, and the vision goes to the decoder as it is: "[6] with a fully convolutional network on
     the concatenated features instead of dynamic convolution" (Sec. 4.4).
 
-    `trunk_width` scales Mixed_4f with the trunk it continues, `head_width` the decoder.
+    `trunk_width` scales Mixed_4f with the trunk it continues, `head_width` the decoder;
+    `vision_length` is the length of F_V.
     """
 
     def __init__(
@@ -67,10 +73,11 @@ class ACGA(nn.Module):
         trunk_width: float = 1.0,
         head_width: float = 1.0,
         text_features: int = 300,
+        vision_length: float = 1.0,
     ) -> None:
         super().__init__()
         self.text_encoder = TextEncoder(text_features)
-        self.visual_encoder = VisualEncoder(trunk_width)
+        self.visual_encoder = VisualEncoder(trunk_width, length=vision_length)
         vision = self.visual_encoder.channels
         self.attention = (
             CrossGuidedAttention(vision + COORDINATES, text_features) if method.attention else None
@@ -93,6 +100,14 @@ class ACGA(nn.Module):
         language = unflatten_grid(attended.language, size)
         small, medium, large = self.decoder(seen, language)
         return Responses(small, medium, large, attended.word_attention, attended.context_attention)
+
+    @classmethod
+    def sized(cls, method: MethodConfig, profile: Profile) -> "ACGA":
+        """The network of a row of Table 3 at the size of a profile, with freshly drawn weights."""
+        return cls(
+            method, trunk_width=profile.trunk_width, head_width=profile.head_width,
+            vision_length=profile.vision_length,
+        )  # fmt: skip
 
     @classmethod
     def from_authors(cls, source: str | Path | Mapping[str, Tensor]) -> "ACGA":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig
 from acga_lib.datasets import Sample, open_dataset
@@ -90,16 +91,19 @@ def train_or_load(
     An interrupted training is continued from its checkpoint in `results/work`.
     """
     path = RUNS / f"{config.run_id}.json"
-    if _is_current(path, config, data):
-        return load_run(path)
-    work, start = WORK / config.run_id, time.perf_counter()
-    model = build_model(config, trunk=trunk_path(config))
-    progressed = train(config, model, data.train, work=work, device=device, progress=progress)
-    record = finish_run(
-        config, model, progressed, train=data.train, test=data.test, runs=RUNS, device=device,
-        seconds=time.perf_counter() - start, show_progress=progress,
-    )  # fmt: skip
-    (work / "checkpoint.pt").unlink(missing_ok=True)
+    work = WORK / config.run_id
+    work.mkdir(parents=True, exist_ok=True)
+    with FileLock(work / ".lock"):  # two notebooks may ask for the same run
+        if _is_current(path, config, data):
+            return load_run(path)
+        start = time.perf_counter()
+        model = build_model(config, trunk=trunk_path(config))
+        progressed = train(config, model, data.train, work=work, device=device, progress=progress)
+        record = finish_run(
+            config, model, progressed, train=data.train, test=data.test, runs=RUNS, device=device,
+            seconds=time.perf_counter() - start, show_progress=progress,
+        )  # fmt: skip
+        (work / "checkpoint.pt").unlink(missing_ok=True)
     return model, record
 
 

@@ -24,14 +24,16 @@ from tqdm.auto import tqdm
 
 from acga_lib.datasets.renderer import render
 from acga_lib.datasets.scene import ACTIONS_OF, COLORS
-from acga_lib.datasets.scenes import trunk_scene
+from acga_lib.datasets.scenes import TRUNK_SIDE, trunk_scene
 from acga_lib.i3d import I3D, block_output
-from acga_lib.video import to_input
+from acga_lib.training import mixed_precision
+from acga_lib.video import Letterbox, to_input
 
 PAIRS = [(actor, action) for actor, actions in ACTIONS_OF.items() for action in actions]
 BACKGROUND, IGNORE = len(PAIRS), -100
 #: Cells count as an instance's from this share of their area on, as background below the other.
 INSTANCE_SHARE, BACKGROUND_SHARE = 0.25, 0.05
+SHARPNESS = 16.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +41,10 @@ class TrunkConfig:
     """How the small trunk is trained."""
 
     width: float = 0.25
-    clips: int = 3300  #: of which the last `held_out` are never trained on
+    clips: int = 6300  #: of which the last `held_out` are never trained on
     held_out: int = 300
-    snippet_epochs: int = 6  #: epochs on four-frame snippets
-    epochs: int = 8  #: epochs on whole clips
+    snippet_epochs: int = 4  #: epochs on four-frame snippets
+    epochs: int = 5  #: epochs on whole clips
     batch_size: int = 8
     learning_rate: float = 3e-3
     seed: int = 0
@@ -61,10 +63,13 @@ class Clips:
 
 
 def make_clip(index: int, *, seed: int) -> tuple[NDArray, NDArray, NDArray]:
-    """One clip with its labels: uint8 [T, S, S, 3], pairs [S/16, S/16], colours [S/16, S/16]."""
+    """One letterboxed clip: uint8 [T, S, S, 3], its pairs and colours [S/16, S/16] (`Clips`)."""
     scene = trunk_scene(seed=seed, index=index)
     frames, masks = render(scene)
-    cells = masks.shape[-1] // 16
+    box = Letterbox(height=scene.height, width=scene.width, side=TRUNK_SIDE)
+    frames, cells = box.frames(frames), TRUNK_SIDE // 16
+    rows, _ = box.content
+    masks = np.pad(masks, ((0, 0), (0, 0), (rows.start, TRUNK_SIDE - rows.stop), (0, 0)))
     share = masks.mean(axis=1).reshape(len(masks), cells, 16, cells, 16).mean(axis=(2, 4))
     strongest = share.argmax(axis=0)
     pairs = np.array([PAIRS.index((i.actor, i.action)) for i in scene.instances])[strongest]
@@ -86,19 +91,25 @@ def make_clips(count: int, *, seed: int, workers: int = 2, progress: bool = True
 
 
 class DenseClassifier(nn.Module):
-    """The trunk with its two training heads: pair [B, 44, h, w] and colour [B, 11, h, w] logits."""
+    """The trunk with its two training heads: pair [B, 44, h, w] and colour [B, 11, h, w] logits.
+
+    A logit is `SHARPNESS` times the cosine of the feature and its class, so that classes end up
+    far apart in what the model reads: unit vectors averaged over time (`model.VisualEncoder`).
+    """
 
     def __init__(self, width: float) -> None:
         super().__init__()
         self.i3d = I3D(width=width)
         channels = block_output("mixed_4f", width)
-        self.pair = nn.Conv2d(channels, len(PAIRS) + 1, kernel_size=1)
-        self.color = nn.Conv2d(channels, len(COLORS), kernel_size=1)
+        self.pair = nn.Parameter(torch.randn(len(PAIRS) + 1, channels))
+        self.color = nn.Parameter(torch.randn(len(COLORS), channels))
 
     def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
         """Clips [B, 3, T, S, S] in [-1, 1] -> the two logits."""
-        pooled = self.i3d(clips).mean(dim=2)
-        return self.pair(pooled), self.color(pooled)
+        unit = F.normalize(self.i3d(clips).mean(dim=2), dim=1)
+        pair, color = (F.normalize(weight, dim=1) for weight in (self.pair, self.color))
+        pair, color = (torch.einsum("bchw,kc->bkhw", unit, w) for w in (pair, color))
+        return SHARPNESS * pair, SHARPNESS * color
 
 
 def train_trunk(
@@ -142,7 +153,7 @@ def _train_stage(
         total = 0.0
         for images, pairs, colors in _batches(config, clips, count, epoch, length):
             images = images.to(device).contiguous(memory_format=torch.channels_last_3d)
-            with torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
+            with mixed_precision(device):
                 pair, color = model(images)
             loss = classification_loss(pair.float(), pairs.to(device))
             loss = loss + F.cross_entropy(color.float(), colors.to(device))

@@ -4,9 +4,10 @@ The paper uses frozen word2vec vectors trained on Google News. The kit commits a
 covers the sentences of both benchmarks; `WordVectors.load` reads either file.
 """
 
+import csv
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +28,12 @@ WORD_DIM = 300
 #: The committed vectors, relative to the repository's root.
 DEFAULT_VECTORS = Path("data", "word_vectors", "explosion-vectors-300d-subset.bin")
 
-#: Mean length that the committed vectors are scaled to. As they are (68), they drive the tanh of
-#: the text encoder into saturation; much shorter ones, a short training barely notices.
-COMMITTED_LENGTH = 9.0
+#: How often each word occurs in A2D Sentences; the committed vectors are whitened with it.
+WORD_COUNTS = Path("data", "word_vectors", "a2d_word_counts.csv")
+#: Root mean square length of the whitened vectors over words as sentences use them. As they are
+#: (68), the vectors drive the tanh of the text encoder into saturation; much shorter ones, a short
+#: training barely notices.
+COMMITTED_LENGTH = 6.0
 
 #: Runs of letters and digits; an apostrophe inside a word stays ("man's"), as in the vectors' keys.
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
@@ -78,12 +82,12 @@ class WordVectors:
     Args:
         vectors: gensim keyed vectors of `WORD_DIM` numbers.
         path: the file that they came from, for `fingerprint` and messages.
-        mean_length: scale the whole set so that its vectors have this mean length; None leaves
-            them as they are.
+        counts: how often each word is used; the vectors are whitened over these words (`whiten`).
+            None leaves them as they are.
     """
 
     def __init__(
-        self, vectors: "KeyedVectors", *, path: Path, mean_length: float | None = None
+        self, vectors: "KeyedVectors", *, path: Path, counts: Mapping[str, int] | None = None
     ) -> None:
         if vectors.vector_size != WORD_DIM:
             raise DataError(
@@ -92,24 +96,26 @@ class WordVectors:
             )
         self._vectors = vectors
         self.path = path
-        self.scale = 1.0
-        if mean_length is not None:
-            self.scale = mean_length / float(np.linalg.norm(vectors.vectors, axis=1).mean())
+        self._rows: NDArray[np.float32] = vectors.vectors
+        if counts is not None:
+            weights = np.sqrt([float(counts.get(word, 0)) for word in vectors.index_to_key])
+            self._rows = whiten(vectors.vectors, weights, length=COMMITTED_LENGTH)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
         """Read a word2vec binary file (`.bin` or `.bin.gz`).
 
         Args:
-            path: the file, read as it is; where None, the committed vectors, scaled to
-                `COMMITTED_LENGTH`. The original Google News vectors are
-                cased and without "a", "and", "of" and "to", whose rows then
-                stay zero (`Encoded.unknown` names them). They take about 4 GB of memory.
+            path: the file, read as it is; where None, the committed vectors, whitened over the
+                words of A2D Sentences. The original Google News vectors are cased and without
+                "a", "and", "of" and "to", whose rows then stay zero (`Encoded.unknown` names
+                them). They take about 4 GB of memory.
 
         Raises:
             DataError: the file is missing, damaged, or not 300-dimensional.
         """
-        file = Path(__file__).resolve().parents[1] / DEFAULT_VECTORS if path is None else Path(path)
+        root = Path(__file__).resolve().parents[1]
+        file = root / DEFAULT_VECTORS if path is None else Path(path)
         if not file.is_file():
             raise DataError(f"{file}: no such word-vector file: give the path of a word2vec .bin")
         # gensim takes about a second to import; only loading vectors needs it.
@@ -121,7 +127,11 @@ class WordVectors:
             raise DataError(
                 f"{file}: not a readable word2vec binary file ({error}): fetch it again"
             ) from error
-        return cls(vectors, path=file, mean_length=COMMITTED_LENGTH if path is None else None)
+        if path is not None:
+            return cls(vectors, path=file)
+        with (root / WORD_COUNTS).open(newline="") as lines:
+            counts = {row["word"]: int(row["count"]) for row in csv.DictReader(lines)}
+        return cls(vectors, path=file, counts=counts)
 
     def __len__(self) -> int:
         """Number of words with a vector."""
@@ -159,9 +169,30 @@ class WordVectors:
         rows = np.zeros((MAX_WORDS, WORD_DIM), dtype=np.float32)
         for row, word in zip(rows, tokens, strict=False):
             if word in self._vectors:
-                row[:] = self._vectors[word] * self.scale
+                row[:] = self._rows[self._vectors.key_to_index[word]]
         return Encoded(vectors=rows, tokens=tokens, unknown=unknown)
 
     def encode_many(self, queries: Iterable[str]) -> list[Encoded]:
         """`encode` each sentence, in order; raises QueryError at the first that cannot be."""
         return [self.encode(query) for query in queries]
+
+
+def whiten(
+    vectors: NDArray[np.float32], weights: NDArray[np.float64], *, length: float
+) -> NDArray[np.float32]:
+    """Centre and whiten [n, D] vectors so that kinds of words do not drown their members.
+
+    Pretrained vectors of "red" and "blue" differ little from each other beside what all words, and
+    all colours, have in common: a short training learns the kinds and not the colours. Whitened
+    (ZCA) under `weights` [n], all directions in which the words of sentences differ count alike.
+    The map is linear and invertible, so the network can express the same functions of either.
+
+    -> float32 [n, D] with root mean square `length` under the weights.
+    """
+    share = weights / weights.sum()
+    centred = vectors - share @ vectors
+    values, directions = np.linalg.eigh((centred * share[:, None]).T @ centred)
+    values = np.maximum(values, 1e-3 * values[-1])  # directions in which no word differs
+    white = centred @ (directions / np.sqrt(values)) @ directions.T
+    root_mean_square = np.sqrt(share @ (white**2).sum(axis=1))
+    return (white * (length / root_mean_square)).astype(np.float32)

@@ -122,9 +122,7 @@ def build_model(config: RunConfig, *, trunk: str | Path) -> ACGA:
     """The run's network with freshly drawn weights; Mixed_4f continues from the trunk's."""
     profile = PROFILES[config.profile]
     torch.manual_seed(config.seed)
-    model = ACGA(
-        METHODS[config.method], trunk_width=profile.trunk_width, head_width=profile.head_width
-    )
+    model = ACGA.sized(METHODS[config.method], profile)
     pretrained = load_i3d(trunk)
     if pretrained.width != profile.trunk_width:
         raise CheckpointError(
@@ -146,10 +144,27 @@ class Progress:
     losses: list[float] = field(default_factory=list)
 
 
-def learning_rate(config: RunConfig, epoch: int) -> float:
-    """The paper's schedule: divided by 10 every `decay_every` epochs."""
+def mixed_precision(device: str, *, enabled: bool = True) -> torch.autocast:
+    """Autocast to bfloat16 if `enabled` and the device computes faster in it: CUDA, AVX-512."""
+    fast = device != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled and fast)
+
+
+def epochs_and_steps(config: RunConfig, samples: int) -> tuple[int, int]:
+    """The epochs of a run on that many training samples, and the steps of one epoch."""
     profile = PROFILES[config.profile]
-    return profile.learning_rate * 0.1 ** (epoch // profile.decay_every)
+    steps = math.ceil(samples / profile.batch_size)
+    return max(profile.epochs, math.ceil(profile.min_steps / steps)), steps
+
+
+def learning_rate(config: RunConfig, epoch: int, *, epochs: int) -> float:
+    """The paper's schedule: divided by 10 every `decay_every` of the profile's epochs.
+
+    A run of more `epochs` than the profile's is divided at the same fractions of its length.
+    """
+    profile = PROFILES[config.profile]
+    divisions = epoch * profile.epochs // (epochs * profile.decay_every)
+    return profile.learning_rate * 0.1**divisions
 
 
 def train(
@@ -177,16 +192,17 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), lr=profile.learning_rate)
     checkpoint = Checkpoint(work / "checkpoint.pt", identity=_identity(config, data))
     state = checkpoint.load(model, optimizer)
-    per_epoch = math.ceil(len(data) / profile.batch_size)
-    total = per_epoch * profile.epochs
+    epochs, per_epoch = epochs_and_steps(config, len(data))
+    total = per_epoch * epochs
     bar = tqdm(total=total, initial=state.step, desc=config.run_id, disable=not progress)
     while state.step < total:
         epoch, done = divmod(state.step, per_epoch)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, epoch)
+            group["lr"] = learning_rate(config, epoch, epochs=epochs)
         for batch in _batches(config, data, epoch=epoch, skip=done):
             features, words, masks, indices = batch
-            responses = model(features.to(device), words.to(device))
+            with mixed_precision(device, enabled=profile.bfloat16):
+                responses = model(features.to(device), words.to(device))
             loss = segmentation_loss(
                 responses, masks.to(device), foreground_weight=method.foreground_weight
             )

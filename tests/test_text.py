@@ -2,12 +2,14 @@
 
 import csv
 import gzip
+from collections import Counter
 
 import numpy as np
 import pytest
 
+from acga_lib.config import ROOT
 from acga_lib.errors import DataError, QueryError
-from acga_lib.text import WordVectors, tokenize
+from acga_lib.text import WORD_COUNTS, WordVectors, tokenize
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +49,40 @@ def test_rows_are_the_files_vectors_then_zeros_and_unknown_words_are_reported(ve
     raw = vectors.path.read_bytes()
     start = raw.index(b"\ndog ") + len(b"\ndog ") if b"\ndog " in raw else raw.index(b"dog ") + 4
     dog = np.frombuffer(raw[start : start + 1200], dtype="<f4")
-    encoded = vectors.encode("Xqzzy DOG")
+    encoded = WordVectors.load(vectors.path).encode("Xqzzy DOG")
     assert encoded.tokens == ("xqzzy", "dog")
     assert encoded.unknown == ("xqzzy",)
     assert encoded.vectors.dtype == np.float32 and encoded.vectors.shape == (20, 300)
-    np.testing.assert_allclose(encoded.vectors[1], dog * vectors.scale, rtol=1e-6)
-    as_they_are = WordVectors.load(vectors.path)
-    np.testing.assert_array_equal(as_they_are.encode("dog").vectors[0], dog)
+    np.testing.assert_array_equal(encoded.vectors[1], dog)
     assert not encoded.vectors[[0, *range(2, 20)]].any()
+
+
+def test_the_committed_vectors_are_white_over_the_words_of_real_sentences(shared, vectors):
+    with (shared / "a2d_sentences/a2d_annotation.txt").open(newline="") as file:
+        counts = Counter(w for row in csv.DictReader(file) for w in tokenize(row["query"]))
+    with (ROOT / WORD_COUNTS).open(newline="") as file:
+        assert {row["word"]: int(row["count"]) for row in csv.DictReader(file)} == counts
+    known = [word for word in counts if word in vectors]
+    rows = np.array([vectors.encode(word).vectors[0] for word in known], dtype=np.float64)
+    weights = np.sqrt([counts[word] for word in known])
+    weights /= weights.sum()
+    np.testing.assert_allclose(weights @ rows, 0, atol=1e-4)
+    spread = np.linalg.eigvalsh((rows * weights[:, None]).T @ rows)
+    assert spread.sum() == pytest.approx(6.0**2, rel=1e-4)
+    # 13 of the 300 directions are too poor to be stretched all the way.
+    np.testing.assert_allclose(spread[13:], spread[-1], rtol=1e-3)
+
+
+def test_whitening_tells_colours_apart(vectors):
+    colours = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white")
+    raw = WordVectors.load(vectors.path)
+
+    def cosines(source):
+        rows = np.array([source.encode(word).vectors[0] for word in colours])
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return (rows @ rows.T)[np.triu_indices(len(rows), 1)].mean()
+
+    assert cosines(raw) > 0.6 and cosines(vectors) < 0.15
 
 
 def test_many_sentences_come_back_in_order(vectors):
@@ -84,8 +112,3 @@ def test_compressed_vectors_load_too(tmp_path):
     with gzip.open(file, "wb") as out:
         out.write(b"1 300\ndog " + np.ones(300, "<f4").tobytes() + b"\n")
     assert WordVectors.load(file).encode("dog").vectors.sum() == 300
-
-
-def test_the_committed_vectors_are_scaled_to_the_tanh_of_the_encoder(vectors):
-    rows = np.stack([vectors.encode(word).vectors[0] for word in ("dog", "car", "running", "left")])
-    assert 5 < np.linalg.norm(rows, axis=1).mean() < 15

@@ -106,8 +106,17 @@ def test_the_learning_rate_is_the_papers(config):
     paper = PROFILES["paper"]
     assert (paper.epochs, paper.batch_size, paper.side, paper.frames) == (12, 4, 512, 16)
     run = replace(config(), profile="paper")
-    rates = [training.learning_rate(run, epoch) for epoch in range(paper.epochs)]
+    rates = [training.learning_rate(run, epoch, epochs=12) for epoch in range(12)]
     assert rates == pytest.approx([5e-4] * 8 + [5e-5] * 4)
+
+
+def test_a_dataset_with_few_samples_gets_more_epochs_under_the_same_schedule(config, tiny):
+    PROFILES["tiny"] = replace(tiny, min_steps=100)  # 3 epochs, decay after 2
+    assert training.epochs_and_steps(config(), 1000) == (3, 250)
+    epochs, steps = training.epochs_and_steps(config(), 23)
+    assert (epochs, steps) == (17, 6)
+    rates = [training.learning_rate(config(), epoch, epochs=epochs) for epoch in range(epochs)]
+    assert rates == pytest.approx([1e-3] * 12 + [1e-4] * 5)
 
 
 def test_the_schedule_reaches_the_optimiser(config, data, toy_trunk, tmp_path, monkeypatch):

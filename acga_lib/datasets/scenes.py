@@ -21,8 +21,8 @@ from acga_lib.errors import DataError
 #: Centres, as fractions of the frame's width and height.
 Layout = tuple[tuple[float, float], ...]
 
-HEIGHT, WIDTHS, FRAMES = 160, (176, 200, 224), (24, 32)
-TRUNK_SIDE, TRUNK_FRAMES = 112, 16
+HEIGHT, WIDTHS, FRAMES = 160, (176, 200, 224), (20, 26)
+TRUNK_SIDE, TRUNK_HEIGHTS, TRUNK_FRAMES = 112, (80, 90, 102), 16
 
 #: Share of scenes that start from each cue; chosen so that the cues of the sentences balance.
 CUE_WEIGHTS = {"actor": 0.04, "attribute": 0.24, "action": 0.225, "place": 0.22, "relation": 0.275}
@@ -94,14 +94,17 @@ def sample_scene(*, seed: int, split: str, index: int, attempt: int = 0) -> Draf
 
 
 def trunk_scene(*, seed: int, index: int) -> Scene:
-    """A square clip for training the backbone: any pair, any colour, nothing to tell apart."""
+    """A clip for training the backbone: any pair, any colour, nothing to tell apart.
+
+    It has the size that a video of the benchmark has in the small profiles' letterbox.
+    """
     random = generator("trunk", seed, "scene", index)
     pairs = [(actor, action) for actor in ACTORS for action in ACTIONS_OF[actor]]
     cast = []
     for _ in range(int(random.integers(1, 4))):
         actor, action = pairs[int(random.integers(len(pairs)))]
         cast.append(instance(actor, action, pick(COLORS, random), draw_pattern(random), random))
-    background = pick(BACKGROUNDS, random)
+    background, height = pick(BACKGROUNDS, random), pick(TRUNK_HEIGHTS, random)
     while True:
         for _ in range(60):
             top = 0.5 if len(cast) == 1 else 0.42
@@ -110,7 +113,7 @@ def trunk_scene(*, seed: int, index: int) -> Scene:
             ]
             scene = Scene(
                 instances=tuple(placed), background=background, frames=TRUNK_FRAMES,
-                height=TRUNK_SIDE, width=TRUNK_SIDE, seed=draw_seed(random), split="trunk",
+                height=height, width=TRUNK_SIDE, seed=draw_seed(random), split="trunk",
             )  # fmt: skip
             if len(cast) == 1 or _fits(planned_tracks(scene)):
                 return scene

@@ -28,10 +28,10 @@ from acga_lib.datasets.truth import Track, measure
 from acga_lib.errors import ConfigError, DataError
 
 #: Raised whenever the same parameters would give other files.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 SPLITS = ("train", "test")
 #: The annotated frames, as fractions of the clip.
-ANNOTATED = (0.2, 0.5, 0.8)
+ANNOTATED = (1 / 3, 2 / 3)
 ATTEMPTS = 200
 TEXTS, MASKS = "text_annotations", "a2d_annotation_with_instances"
 #: What a benchmark was generated from, as recorded in `dataset.json`.
@@ -41,7 +41,7 @@ ANNOTATION_HEADER = ("video_id", "instance_id", "query")
 
 @dataclass(frozen=True)
 class CueRow:
-    """One row of `cues.csv`; `x`, `y` are the centroid at the middle annotated frame (0 to 1)."""
+    """One row of `cues.csv`; `x`, `y` are the centroid at the last annotated frame (0 to 1)."""
 
     video_id: str
     instance_id: int
