@@ -5,12 +5,29 @@ response, `h w` cells of the feature grid, `S` pixels of the letterboxed square,
 `D` features of a word (300), `K` instances of a video.
 """
 
-from acga_lib.datasets import open_dataset
-from acga_lib.i3d import load_i3d
-from acga_lib.inference import Segmenter
-from acga_lib.metrics import segmentation_metrics
-from acga_lib.model import ACGA, Responses
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from acga_lib.datasets import open_dataset
+    from acga_lib.i3d import load_i3d
+    from acga_lib.inference import Segmenter
+    from acga_lib.metrics import segmentation_metrics
+    from acga_lib.model import ACGA, Responses
 
 __all__ = [
     "ACGA", "Responses", "Segmenter", "load_i3d", "open_dataset", "segmentation_metrics",
 ]  # fmt: skip
+
+#: Where each name is found when it is first asked for: torch takes seconds to import, and the
+#: commands that plan jobs or read records do without it.
+_MODULES = {
+    "ACGA": "model", "Responses": "model", "Segmenter": "inference", "load_i3d": "i3d",
+    "open_dataset": "datasets", "segmentation_metrics": "metrics",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'acga_lib' has no attribute {name!r}")
+    return getattr(import_module(f"acga_lib.{_MODULES[name]}"), name)

@@ -122,7 +122,7 @@ class FeatureStore:
                 leftover.unlink()
             videos = _by_video(samples)
             todo = [clips for clips in videos if any(clip not in self for clip in clips)]
-            for clips in tqdm(todo, desc="features", unit="video", disable=not progress):
+            for clips in tqdm(todo, desc="features", unit="video", disable=not (progress and todo)):
                 found = _run(trunk, self._inputs(clips), device)
                 for clip, feature in zip(clips, found, strict=True):
                     _write(self.path(clip), feature)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from acga_lib.config import METHODS, ROOT
 from acga_lib.errors import DataError, KitError
-from acga_lib.results import read_run, read_runs, write_text
+from acga_lib.records import read_run, read_runs, write_text
 from acga_lib.tables import HEADINGS, PAPER
 
 RESULTS = ROOT / "results"

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from acga_lib.config import ROOT, RunConfig
 from acga_lib.errors import DataError, KitError
-from acga_lib.results import write_text
+from acga_lib.records import write_text
 
 TIMINGS = ROOT / "results" / "timings.json"
 LOG = ROOT / "results" / "logs" / "reproduce.log"

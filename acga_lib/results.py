@@ -1,8 +1,4 @@
-"""Run records: how they are measured, written and read.
-
-A run is `results/runs/<run_id>.json`, with the weights that its numbers were measured with beside
-it. Tables (`tables.py`) and figures only read these.
-"""
+"""How a run is measured, and the record of it that is written (`records.py` reads them)."""
 
 import json
 import os
@@ -19,15 +15,12 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from acga_lib.config import METHODS, ROOT, RunConfig
-from acga_lib.errors import DataError
+from acga_lib.config import ROOT, RunConfig
 from acga_lib.inference import Prediction, predictions
 from acga_lib.metrics import intersection_and_union, segmentation_metrics
 from acga_lib.model import ACGA
+from acga_lib.records import write_text
 from acga_lib.training import Progress, SampleTensors
-
-#: What the paper's tables print, in their order.
-METRICS = ("P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "mAP", "overall_iou", "mean_iou")
 
 
 def points_at_the_right_half(prediction: Prediction) -> bool:
@@ -157,54 +150,3 @@ def _revision() -> str:
         return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is either the old or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
-
-
-def read_runs(
-    runs: Path, *, data: str, profile: str, controls: bool = False
-) -> list[dict[str, Any]]:
-    """The run records of one data set and profile, by method and seed.
-
-    controls: those trained with shuffled sentences instead of the proper ones; an empty list where
-    there are none. Each record carries its file under "path". Raises DataError when a file is not
-    a run record, and when there is no proper run.
-    """
-    found = []
-    for path in sorted(runs.glob(f"{data}-{profile}-*.json")):
-        record = read_run(path)
-        run = record["config"]["run"]
-        wanted = (data, profile, controls)
-        if (record["config"]["data"], run["profile"], run.get("shuffle_queries", False)) == wanted:
-            found.append(record)
-    if not found and not controls:
-        raise DataError(
-            f"{runs}: no run of profile '{profile}' on '{data}'; run notebook 04_train first, "
-            "or `make reproduce`"
-        )
-    return sorted(found, key=lambda r: (order_of(r), r["config"]["run"]["seed"]))
-
-
-def read_run(path: Path) -> dict[str, Any]:
-    """One run record, with its file under "path". Raises DataError when it is not a record."""
-    try:
-        record = json.loads(path.read_text())
-        scores = [float(record["metrics"][name]) for name in METRICS]
-        described = record["config"]["run"], record["config"]["data"], record["samples"]["test"]
-        if not np.isfinite(scores).all():
-            raise ValueError(f"a metric of {described[0]['method']} is not a number")
-        order_of(record)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a run record ({error!r}); delete it, run again") from error
-    return record | {"path": path}
-
-
-def order_of(record: dict[str, Any]) -> int:
-    """The row of a record's method in the tables."""
-    return list(METHODS).index(record["config"]["run"]["method"])

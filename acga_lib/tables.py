@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from acga_lib.config import METHODS
-from acga_lib.results import METRICS, write_text
+from acga_lib.records import METRICS, write_text
 
 #: Table 3 as published (Wang et al. 2019), in percent, in the order of METRICS: A2D Sentences.
 TABLE_3: dict[str, tuple[float, ...]] = {

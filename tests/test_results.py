@@ -15,7 +15,8 @@ from acga_lib.errors import DataError
 from acga_lib.figures import COLORS, overlays
 from acga_lib.inference import Prediction, threshold
 from acga_lib.metrics import segmentation_metrics
-from acga_lib.results import METRICS, evaluate, points_at_the_right_half, read_run, read_runs
+from acga_lib.records import METRICS, read_run, read_runs
+from acga_lib.results import evaluate, points_at_the_right_half
 
 BASE = {"baseline": 0.30, "mrf": 0.35, "mrf_wbce": 0.38, "acga": 0.45}
 
