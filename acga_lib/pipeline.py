@@ -44,9 +44,11 @@ def open_split(config: RunConfig, split: str, *, progress: bool = True) -> Seque
     """The samples of one split; the embedded benchmark is generated first where it is missing."""
     if config.dataset == "toy":
         profile = PROFILES[config.profile]
+        # Two dozen videos are drawn before a second process has started.
+        few = profile.train_videos + profile.test_videos < 50
         generate_a2d_like(
             config.root, train_videos=profile.train_videos, test_videos=profile.test_videos,
-            seed=0, progress=progress,
+            seed=0, workers=1 if few else 2, progress=progress,
         )  # fmt: skip
     return open_dataset(DATASETS[config.dataset], root=config.root, split=split)
 
