@@ -1,53 +1,15 @@
-"""Profiles and methods, the two choices that decide a run (frozen data, never an `if`)."""
+"""Profiles and runs: how large everything is, and what one training is made of (frozen data)."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from acga_lib.errors import ConfigError
+from acga_lib.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Words of a sentence after padding (Sec. 4.2: "maximum length of words is set to 20").
 MAX_WORDS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodConfig:
-    """One row of Table 3, as switches on one network.
-
-    `fusion`: Eq. 12 fuses the three responses ("+MRF"); without it, R^L alone is the answer. All
-    rows have the three resolutions and their losses, because [6], which the Baseline modifies, has.
-    `foreground_weight`: P of Eq. 15, 1.5 with "+WBCE" (Sec. 4.2), 1 without.
-    `attention`: Eq. 3-9 ("+ATT"); without it, the sentence is its maximum over words, repeated at
-    every pixel and concatenated.
-    """
-
-    name: str
-    title: str
-    fusion: bool
-    foreground_weight: float
-    attention: bool
-
-
-METHODS = {
-    method.name: method
-    for method in (
-        MethodConfig(
-            name="baseline", title="Baseline", fusion=False, foreground_weight=1.0, attention=False
-        ),
-        MethodConfig(
-            name="mrf", title="Baseline + MRF", fusion=True, foreground_weight=1.0, attention=False
-        ),
-        MethodConfig(
-            name="mrf_wbce", title="Baseline + MRF + WBCE", fusion=True, foreground_weight=1.5,
-            attention=False,
-        ),
-        MethodConfig(
-            name="acga", title="Baseline + MRF + WBCE + ATT", fusion=True, foreground_weight=1.5,
-            attention=True,
-        ),
-    )
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +22,16 @@ class Profile:
     trunk: str  #: weight file of the I3D trunk, relative to `data/weights`
     trunk_width: float  #: width multiplier of I3D, 1 as published
     head_width: float  #: width multiplier of the decoder, 1 as published
-    train_videos: int  #: size of the embedded benchmark
+    train_videos: int  #: size of the embedded benchmark's set in the layout of A2D Sentences
     test_videos: int
+    jhmdb_videos: int  #: of its test set in the layout of J-HMDB Sentences
+    referit_images: tuple[int, int]  #: of its training and test sets of still images
     epochs: int
     #: a dataset on which `epochs` make fewer steps than this gets more of them
     min_steps: int
     batch_size: int
-    learning_rate: float  #: of Adam
-    decay_every: int  #: epochs between divisions of the learning rate by 10
+    #: of every method's published learning rate; the small profiles have few steps
+    rate_factor: float
     by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
     vision_length: float  #: of F_V; 1 in the paper
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
@@ -83,22 +47,25 @@ PROFILES = {
     for profile in (
         Profile(
             name="quick", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
-            trunk_width=0.25, head_width=0.125, train_videos=16, test_videos=8,
-            epochs=2, min_steps=0, batch_size=4, learning_rate=1e-3, decay_every=8, by_frame=True,
+            trunk_width=0.25, head_width=0.125, train_videos=16, test_videos=8, jhmdb_videos=4,
+            referit_images=(16, 4),
+            epochs=2, min_steps=0, batch_size=4, rate_factor=2.0, by_frame=True,
             vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True,
             workers=0,
         ),
         Profile(
             name="toy", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
-            trunk_width=0.25, head_width=0.125, train_videos=700, test_videos=100,
-            epochs=4, min_steps=1000, batch_size=4, learning_rate=1e-3, decay_every=3,
+            trunk_width=0.25, head_width=0.125, train_videos=700, test_videos=100, jhmdb_videos=60,
+            referit_images=(700, 20),
+            epochs=4, min_steps=1000, batch_size=4, rate_factor=2.0,
             by_frame=True, vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True,
             workers=0,
         ),
         Profile(
             name="paper", side=512, frames=16, trunk="i3d_rgb_kinetics.pt",
-            trunk_width=1.0, head_width=1.0, train_videos=3017, test_videos=737,
-            epochs=12, min_steps=0, batch_size=4, learning_rate=5e-4, decay_every=8, by_frame=False,
+            trunk_width=1.0, head_width=1.0, train_videos=3017, test_videos=737, jhmdb_videos=928,
+            referit_images=(3000, 20),
+            epochs=12, min_steps=0, batch_size=4, rate_factor=1.0, by_frame=False,
             vision_length=1.0, linear_std=0.02, freeze_statistics=False, bfloat16=False,
             workers=4,
         ),
@@ -106,7 +73,8 @@ PROFILES = {
 }  # fmt: skip
 
 
-#: Datasets and the reader of each; the embedded one lies on disk in the layout of A2D Sentences.
+#: Datasets that a run can be on, and the reader of each; the embedded one lies on disk in the
+#: layout of A2D Sentences.
 DATASETS = {"toy": "a2d", "a2d": "a2d"}
 
 
@@ -125,6 +93,8 @@ class RunConfig:
     dataset: str = "toy"
     profile: str = "quick"
     data_root: str = ""  #: folder of a dataset in its published layout; empty: the embedded one
+    #: folder of ReferIt, for the methods that train on it; empty: the embedded stand-in
+    referit_root: str = ""
     seed: int = 0
     shuffle_queries: bool = False  #: control: every sample is given another sample's sentence
 
@@ -136,6 +106,11 @@ class RunConfig:
             raise ConfigError(
                 f"dataset '{self.dataset}' with data_root '{self.data_root}': the embedded "
                 "dataset 'toy' has its own folder, every other dataset needs one"
+            )
+        if self.referit_root and self.dataset == "toy":
+            raise ConfigError(
+                f"referit_root '{self.referit_root}' with dataset 'toy': the embedded dataset has "
+                "its own still images; leave referit_root empty"
             )
         if type(self.seed) is not int or self.seed < 0:
             raise ConfigError(f"seed must be a whole number from 0, not {self.seed!r}")
@@ -152,8 +127,11 @@ class RunConfig:
     @property
     def root(self) -> Path:
         """The dataset's folder."""
-        embedded = ROOT / "data" / "benchmark" / self.profile
-        return Path(self.data_root) if self.data_root else embedded
+        return Path(self.data_root) if self.data_root else self.embedded("a2d")
+
+    def embedded(self, layout: str) -> Path:
+        """The folder of the embedded benchmark's set in a layout: "a2d", "jhmdb" or "referit"."""
+        return ROOT / "data" / "benchmark" / self.profile / layout
 
     @property
     def run_id(self) -> str:
@@ -163,7 +141,8 @@ class RunConfig:
 
     def describe(self) -> dict[str, Any]:
         """The run, its method and its profile in full, as the run record keeps them."""
-        run = {key: value for key, value in asdict(self).items() if key != "data_root"}
+        paths = ("data_root", "referit_root")
+        run = {key: value for key, value in asdict(self).items() if key not in paths}
         return {
             "run": run,
             "data": self.data,

@@ -8,15 +8,27 @@ from acga_lib.decoder import interpolate
 from acga_lib.model import Responses
 
 
-def weighted_bce(response: Tensor, target: Tensor, *, foreground_weight: float) -> Tensor:
+def weighted_bce(
+    response: Tensor, target: Tensor, *, foreground_weight: float, background_weight: float = 1.0
+) -> Tensor:
     """Eq. 14–15: mean over pixels (and batch) of the weighted binary cross entropy.
 
     response: logits [B, H, W]; target in [0, 1], same shape. `foreground_weight` is P: 1.5 in
-    the paper (Sec. 4.2), 1 for the rows of Table 3 without WBCE.
+    the paper (Sec. 4.2), 1 for the rows of Table 3 without WBCE. With both weights 1 it is
+    Gavrilyuk et al.'s logistic loss, mean log(1 + exp(-S Y)) with Y = ±1.
     """
     response = response.to(target.dtype)  # of a network in mixed precision
-    weight = torch.as_tensor(foreground_weight, dtype=response.dtype, device=response.device)
-    return F.binary_cross_entropy_with_logits(response, target, pos_weight=weight)
+    ratio = foreground_weight / background_weight
+    weight = torch.as_tensor(ratio, dtype=response.dtype, device=response.device)
+    loss = F.binary_cross_entropy_with_logits(response, target, pos_weight=weight)
+    return background_weight * loss
+
+
+#: How the small ground truths come from the large one (`methods.Stage.coarse_truth`).
+COARSE = {
+    "interpolated": interpolate,  # Sec. 3.4: Y^S and Y^M are bilinear interpolations of Y^L
+    "any": F.adaptive_max_pool2d,
+}
 
 
 def segmentation_loss(
@@ -24,17 +36,24 @@ def segmentation_loss(
     masks: Tensor,
     *,
     foreground_weight: float = 1.5,
+    background_weight: float = 1.0,
     resolution_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    coarse_truth: str = "interpolated",
 ) -> Tensor:
-    """Eq. 16: the sum over resolutions; Y^S and Y^M are bilinear interpolations of Y^L.
+    """Eq. 16: the weighted sum over the resolutions that the method has.
 
     masks: ground truth [B, H, W] in {0, 1} at the large resolution -> scalar.
     """
     total = masks.new_zeros(())
     for response, weight in zip(responses[:3], resolution_weights, strict=True):
+        if response is None or weight == 0:
+            continue
         target = masks
         if response.shape != masks.shape:
             size = (response.shape[1], response.shape[2])
-            target = interpolate(masks.unsqueeze(1), size).squeeze(1)
-        total = total + weight * weighted_bce(response, target, foreground_weight=foreground_weight)
+            target = COARSE[coarse_truth](masks.unsqueeze(1), size).squeeze(1)
+        total = total + weight * weighted_bce(
+            response, target, foreground_weight=foreground_weight,
+            background_weight=background_weight,
+        )  # fmt: skip
     return total

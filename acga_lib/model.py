@@ -9,18 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from acga_lib.attention import CrossGuidedAttention, flatten_grid, unflatten_grid
-from acga_lib.config import METHODS, MethodConfig, Profile
+from acga_lib.config import Profile
 from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.i3d import block_output, load_tensors, mixed_4f, scaled
+from acga_lib.methods import METHODS, MethodConfig
 
 
 class Responses(NamedTuple):
     """What every method returns: logits at three resolutions, and its attention if it has any."""
 
     small: Tensor  #: R^S [B, h, w]
-    medium: Tensor  #: R^M [B, 4h, 4w]
-    large: Tensor  #: R^L [B, 16h, 16w], after fusion where the method fuses
+    medium: Tensor | None  #: R^M [B, 4h, 4w]; None for the methods of two resolutions
+    large: Tensor  #: R^L [B, 16h, 16w] ([B, 32h, 32w]), after fusion where the method fuses
     word_attention: Tensor | None = None  #: [B, hw, N]
     context_attention: Tensor | None = None  #: [B, hw, hw]
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -67,11 +67,12 @@ class Encoded:
 
     Attributes:
         vectors: float32 [N=20, D=300]; row i belongs to `tokens[i]`, all further rows are zero.
+            From a `Vocabulary`: numbers, int64 [N=20], padded with zeros on the left.
         tokens: the sentence's words, at most 20.
-        unknown: those of `tokens` that have no vector; their rows are zero.
+        unknown: those of `tokens` that have no vector (number); their rows are zero (one).
     """
 
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.float32] | NDArray[np.int64]
     tokens: tuple[str, ...]
     unknown: tuple[str, ...]
 
@@ -141,6 +142,11 @@ class WordVectors:
         """Whether `word`, exactly as written, has a vector."""
         return word in self._vectors
 
+    @property
+    def words(self) -> list[str]:
+        """The words that have a vector, in the file's order."""
+        return list(self._vectors.index_to_key)
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the file, for run records; read once."""
@@ -175,6 +181,35 @@ class WordVectors:
     def encode_many(self, queries: Iterable[str]) -> list[Encoded]:
         """`encode` each sentence, in order; raises QueryError at the first that cannot be."""
         return [self.encode(query) for query in queries]
+
+
+class Vocabulary:
+    """Words as numbers, for the methods that learn their own embedding (Hu et al., Li et al.).
+
+    It holds the words of the committed vectors, whichever vectors a run uses, as Hu et al. fix
+    theirs in a file. Number 0 is the padding, 1 any other word.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._numbers = {word: number for number, word in enumerate(words, start=2)}
+
+    @classmethod
+    @lru_cache(maxsize=1)
+    def load(cls) -> Self:
+        """The words of the committed vectors. Raises DataError as `WordVectors.load`."""
+        return cls(WordVectors.load().words)
+
+    def __len__(self) -> int:
+        """How many numbers there are, padding and unknown included."""
+        return len(self._numbers) + 2
+
+    def encode(self, query: str) -> Encoded:
+        """A sentence -> its numbers. Raises QueryError as `tokenize`."""
+        tokens = tuple(tokenize(query))
+        row = np.zeros(MAX_WORDS, dtype=np.int64)
+        row[MAX_WORDS - len(tokens) :] = [self._numbers.get(word, 1) for word in tokens]
+        unknown = tuple(word for word in tokens if word not in self._numbers)
+        return Encoded(vectors=row, tokens=tokens, unknown=unknown)
 
 
 def whiten(

@@ -5,135 +5,65 @@ weights are drawn, so a run that is killed anywhere and started again ends with 
 one machine with one number of threads.
 """
 
-import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from acga_lib.config import METHODS, PROFILES, RunConfig
+from acga_lib.baselines import TwoStream
+from acga_lib.config import PROFILES, Profile, RunConfig
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, TrainingError
-from acga_lib.features import FeatureStore, file_hash
 from acga_lib.i3d import load_i3d
 from acga_lib.loss import segmentation_loss
+from acga_lib.methods import METHODS, Stage
 from acga_lib.model import ACGA
-from acga_lib.text import WordVectors
-from acga_lib.video import Letterbox
-
-#: What the loader yields for one sample: features, words, mask, index into the samples.
-Item = tuple[Tensor, Tensor, Tensor, int]
+from acga_lib.networks import build_network
+from acga_lib.tensors import SampleTensors, frame_order, sample_order
 
 
-class SampleTensors(Dataset[Item]):
-    """Samples as tensors: features [528, T/4, h, w], words [20, 300], mask [S, S], index.
+def build_model(
+    config: RunConfig, *, trunk: str | Path | None, trained: Mapping[str, nn.Module]
+) -> nn.Module:
+    """The run's network as training finds it: freshly drawn, or with the weights it starts from.
 
-    `queries` replaces the samples' own sentences (the shuffled-sentence control). Masks are
-    kept in memory, one bit a pixel.
+    trunk: weight file of the I3D trunk whose Mixed_4f a clip method continues. trained: the
+    networks of `MethodConfig.needs`.
     """
-
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        *,
-        store: FeatureStore,
-        vectors: WordVectors,
-        queries: Sequence[str] | None = None,
-    ) -> None:
-        self.samples = samples
-        self.store = store
-        self.queries = list(queries or (sample.query for sample in samples))
-        encoded = {query: vectors.encode(query) for query in dict.fromkeys(self.queries)}
-        self.words = {query: torch.from_numpy(e.vectors) for query, e in encoded.items()}
-        self.unknown = sorted({word for e in encoded.values() for word in e.unknown})
-        self._masks: dict[int, NDArray[np.uint8]] = {}
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """sha256 over the samples, their sentences as vectors, and their video and mask files."""
-        words = {q: hashlib.sha256(w.numpy().tobytes()).hexdigest() for q, w in self.words.items()}
-        masks = {path: file_hash(path) for path in {sample.mask_path for sample in self.samples}}
-        lines = [
-            f"{s.video_id} {s.frame} {s.instance} {query} {words[query]} {masks[s.mask_path]} "
-            f"{self.store.path(s).name}"
-            for s, query in zip(self.samples, self.queries, strict=True)
-        ]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-    def __getitem__(self, index: int) -> Item:
-        features = torch.from_numpy(self.store.get(self.samples[index])).float()
-        return features, self.words[self.queries[index]], self.mask(index), index
-
-    def mask(self, index: int) -> Tensor:
-        """The ground truth in the letterboxed square, float [S, S] of 0 and 1."""
-        side = self.store.recipe.side
-        if index not in self._masks:
-            sample = self.samples[index]
-            box = Letterbox(height=sample.height, width=sample.width, side=side)
-            self._masks[index] = np.packbits(box.mask(sample.mask()))
-        bits = np.unpackbits(self._masks[index], count=side * side)
-        return torch.from_numpy(bits.reshape(side, side)).float()
-
-
-def sample_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of `count` samples in an epoch: every sample once, from (seed, epoch) alone."""
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(count)
-
-
-def frame_order(samples: Sequence[Sample], *, seed: int, epoch: int) -> list[int]:
-    """The same, frame by frame: all sentences of a frame, then those of the next.
-
-    Sentences about one frame side by side show what the words alone change. The small profiles,
-    which have few steps to learn that in, use it; the paper's order is `sample_order`.
-    """
-    frames: dict[tuple[str, int], list[int]] = {}
-    for index, sample in enumerate(samples):
-        frames.setdefault((sample.video_id, sample.frame), []).append(index)
-    groups = list(frames.values())
-    order = sample_order(len(groups), seed=seed, epoch=epoch)
-    return [index for group in order for index in groups[group]]
-
-
-def shuffled_queries(samples: Sequence[Sample], *, seed: int) -> list[str]:
-    """Every sample's sentence replaced by that of a random other sample: the control run.
-
-    The samples stand in a random circle and each takes the sentence of the next one.
-    """
-    circle = np.random.Generator(np.random.PCG64([seed, 0x5EED])).permutation(len(samples))
-    donor = dict(zip(circle.tolist(), np.roll(circle, -1).tolist(), strict=True))
-    return [samples[donor[index]].query for index in range(len(samples))]
-
-
-def build_model(config: RunConfig, *, trunk: str | Path) -> ACGA:
-    """The run's network with freshly drawn weights; Mixed_4f continues from the trunk's."""
-    profile = PROFILES[config.profile]
+    profile, method = PROFILES[config.profile], METHODS[config.method]
     torch.manual_seed(config.seed)
-    model = ACGA.sized(METHODS[config.method], profile)
+    if method.streams:
+        return TwoStream([trained[name] for name in method.streams])
+    model = build_network(method, profile)
+    if method.starts_from:
+        model.load_state_dict(trained[method.starts_from].state_dict())
+    elif trunk is not None:
+        _continue_trunk(model, trunk, profile)
+    if isinstance(model, ACGA) and model.attention is not None:
+        for weight in (w for w in model.attention.parameters() if w.dim() == 2):
+            torch.nn.init.normal_(weight, std=profile.linear_std)
+    return model
+
+
+def _continue_trunk(model: nn.Module, trunk: str | Path, profile: Profile) -> None:
     pretrained = load_i3d(trunk)
     if pretrained.width != profile.trunk_width:
         raise CheckpointError(
             f"{trunk}: the trunk has width {pretrained.width}, profile '{profile.name}' "
             f"needs {profile.trunk_width}; name another weight file or profile"
         )
-    model.visual_encoder.mixed_4f.load_state_dict(pretrained.mixed_4f.state_dict())
-    if model.attention is not None:
-        for weight in (w for w in model.attention.parameters() if w.dim() == 2):
-            torch.nn.init.normal_(weight, std=profile.linear_std)
-    return model
+    encoder = model.get_submodule("visual_encoder.mixed_4f")
+    encoder.load_state_dict(pretrained.mixed_4f.state_dict())
 
 
 @dataclass
@@ -157,19 +87,45 @@ def epochs_and_steps(config: RunConfig, samples: int) -> tuple[int, int]:
     return max(profile.epochs, math.ceil(profile.min_steps / steps)), steps
 
 
-def learning_rate(config: RunConfig, epoch: int, *, epochs: int) -> float:
-    """The paper's schedule: divided by 10 every `decay_every` of the profile's epochs.
+@dataclass(frozen=True)
+class Stretch:
+    """A stage of a training with its first step and the one after its last."""
 
-    A run of more `epochs` than the profile's is divided at the same fractions of its length.
-    """
-    profile = PROFILES[config.profile]
-    divisions = epoch * profile.epochs // (epochs * profile.decay_every)
-    return profile.learning_rate * 0.1**divisions
+    stage: Stage
+    first: int
+    end: int
+
+    def learning_rate(self, step: int, factor: float) -> float:
+        """The stage's schedule at a step of the run, times the profile's factor."""
+        done = (step - self.first) / (self.end - self.first)
+        passed = sum(done >= division for division in self.stage.divisions)
+        return factor * self.stage.learning_rate * 0.1**passed
+
+    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """A fresh optimiser; weight decay spares the biases and other vectors."""
+        decay = self.stage.weight_decay
+        groups = [
+            {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": decay},
+            {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        if self.stage.optimizer == "sgd":
+            return torch.optim.SGD(groups, lr=self.stage.learning_rate, momentum=0.9)
+        return torch.optim.Adam(groups, lr=self.stage.learning_rate)
+
+
+def stretches(config: RunConfig, samples: int) -> list[Stretch]:
+    """The stages of a run on that many training samples, laid out over its steps."""
+    epochs, per_epoch = epochs_and_steps(config, samples)
+    stages, bounds = METHODS[config.method].stages, [0.0]
+    for stage in stages:
+        bounds.append(bounds[-1] + stage.share)
+    steps = [round(epochs * per_epoch * bound / (bounds[-1] or 1)) for bound in bounds]
+    return [Stretch(s, first, end) for s, (first, end) in zip(stages, pairwise(steps), strict=True)]
 
 
 def train(
     config: RunConfig,
-    model: ACGA,
+    model: nn.Module,
     data: SampleTensors,
     *,
     work: Path,
@@ -185,40 +141,66 @@ def train(
     finite; the last checkpoint stays.
     """
     torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
-    profile, method = PROFILES[config.profile], METHODS[config.method]
     model.to(device).train()
-    if profile.freeze_statistics:
-        model.visual_encoder.eval()
-    optimizer = torch.optim.Adam(model.parameters(), lr=profile.learning_rate)
+    if PROFILES[config.profile].freeze_statistics:
+        for norm in model.modules():
+            if isinstance(norm, nn.BatchNorm3d):
+                norm.eval()
     checkpoint = Checkpoint(work / "checkpoint.pt", identity=_identity(config, data))
-    state = checkpoint.load(model, optimizer)
-    epochs, per_epoch = epochs_and_steps(config, len(data))
-    total = per_epoch * epochs
+    saved = checkpoint.read()
+    state = Progress()
+    if saved:
+        model.load_state_dict(saved["model"])
+        state = Progress(step=saved["step"], losses=saved["losses"])
+    plan = stretches(config, len(data))
+    total = plan[-1].end if plan else 0
     bar = tqdm(total=total, initial=state.step, desc=config.run_id, disable=not progress)
-    while state.step < total:
-        epoch, done = divmod(state.step, per_epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, epoch, epochs=epochs)
-        for batch in _batches(config, data, epoch=epoch, skip=done):
-            features, words, masks, indices = batch
-            with mixed_precision(device, enabled=profile.bfloat16):
-                responses = model(features.to(device), words.to(device))
-            loss = segmentation_loss(
-                responses, masks.to(device), foreground_weight=method.foreground_weight
-            )
-            _hold_finite(loss, state.step, [data.samples[int(i)] for i in indices])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    for stretch in plan:
+        if state.step >= stretch.end:
+            continue
+        optimizer = stretch.optimizer(model)
+        if saved and state.step > stretch.first:
+            optimizer.load_state_dict(saved["optimizer"])
+        for loss in _steps(config, model, data, stretch, optimizer, state, device):
             state.step += 1
-            state.losses.append(loss.item())
+            state.losses.append(loss)
             bar.update()
-            if state.step % checkpoint_every == 0 or state.step % per_epoch == 0:
-                bar.set_postfix(epoch=epoch + 1, loss=f"{np.mean(state.losses[-100:]):.3f}")
+            if state.step % checkpoint_every == 0 or state.step == stretch.end:
+                bar.set_postfix(loss=f"{np.mean(state.losses[-100:]):.3f}")
                 checkpoint.save(model, optimizer, state)
     bar.close()
     model.eval()
     return state
+
+
+def _steps(
+    config: RunConfig, model: nn.Module, data: SampleTensors, stretch: Stretch,
+    optimizer: torch.optim.Optimizer, state: Progress, device: str,
+) -> Iterator[float]:  # fmt: skip
+    """Optimise from the state's step to the stretch's end; yields the loss of every step."""
+    profile, stage = PROFILES[config.profile], stretch.stage
+    _, per_epoch = epochs_and_steps(config, len(data))
+    while state.step < stretch.end:
+        epoch, done = divmod(state.step, per_epoch)
+        for batch in _batches(config, data, epoch=epoch, skip=done):
+            features, words, masks, indices = batch
+            for group in optimizer.param_groups:
+                group["lr"] = stretch.learning_rate(state.step, profile.rate_factor)
+            with mixed_precision(device, enabled=profile.bfloat16):
+                responses = model(features.to(device), words.to(device))
+            loss = segmentation_loss(
+                responses, masks.to(device),
+                foreground_weight=METHODS[config.method].foreground_weight,
+                background_weight=stage.background_weight,
+                resolution_weights=stage.resolutions, coarse_truth=stage.coarse_truth,
+            )  # fmt: skip
+            _hold_finite(loss, state.step, [data.samples[int(i)] for i in indices])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield loss.item()
+            if state.step == stretch.end:
+                return
 
 
 def _batches(config: RunConfig, data: SampleTensors, *, epoch: int, skip: int) -> Iterator[Any]:
@@ -244,7 +226,7 @@ def _hold_finite(loss: Tensor, step: int, samples: Sequence[Sample]) -> None:
 
 def _identity(config: RunConfig, data: SampleTensors) -> str:
     """What a checkpoint must agree with: configuration, features, samples and their order."""
-    described = config.describe() | {"features": data.store.recipe.key, "data": data.fingerprint}
+    described = config.describe() | {"features": data.store.key, "data": data.fingerprint}
     return json.dumps(described, sort_keys=True)
 
 
@@ -254,7 +236,7 @@ class Checkpoint:
     def __init__(self, path: Path, *, identity: str) -> None:
         self.path, self.identity = path, identity
 
-    def save(self, model: ACGA, optimizer: torch.optim.Optimizer, state: Progress) -> None:
+    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, state: Progress) -> None:
         """Write to a temporary file, flush it to disk, move it over the old checkpoint."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
@@ -273,10 +255,10 @@ class Checkpoint:
             os.fsync(file.fileno())
         os.replace(temporary, self.path)
 
-    def load(self, model: ACGA, optimizer: torch.optim.Optimizer) -> Progress:
-        """Restore model and optimiser from the file if it is there -> where the run stands."""
+    def read(self) -> dict[str, Any] | None:
+        """What the file holds, as `save` wrote it; None where there is none."""
         if not self.path.exists():
-            return Progress()
+            return None
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
             same = saved["identity"] == self.identity
@@ -289,6 +271,4 @@ class Checkpoint:
                 f"{self.path}: belongs to another configuration or other data; delete it to "
                 "start afresh, or restore the configuration that it was made with"
             )
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        return Progress(step=saved["step"], losses=saved["losses"])
+        return saved

@@ -1,0 +1,155 @@
+"""The compared methods of Tables 1 and 2, behind the same signature as ACGA.
+
+Hu et al. 2016 and Li et al. 2017 segment the still annotated frame; Gavrilyuk et al. 2018 the clip.
+Each is the published architecture; a profile scales its widths.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from acga_lib.decoder import COORDINATES, Deconv, coordinates
+from acga_lib.i3d import scaled
+from acga_lib.model import Responses, VisualEncoder
+
+#: Pixels of the frame for one cell of VGG-16's fc8.
+STRIDE = 32
+
+
+class SentenceLSTM(nn.Module):
+    """The last state of an LSTM over a learned word embedding (Hu et al. 2016).
+
+    Words are numbers (`text.Vocabulary`), padded on the left; as in Hu et al.'s code the padding
+    is read like a word.
+    """
+
+    def __init__(self, vocabulary: int, features: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, features)
+        self.lstm = nn.LSTM(features, features, batch_first=True)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Word numbers int64 [B, N] -> [B, D]."""
+        states, _ = self.lstm(self.embedding(words))
+        return states[:, -1]
+
+
+class Upsampling(nn.ConvTranspose2d):
+    """A response made 32 times finer by a deconvolution k=64 s=32 that starts as bilinear."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1, 2 * STRIDE, STRIDE, padding=STRIDE // 2, bias=False)
+        centres = torch.arange(2 * STRIDE) - (STRIDE - 0.5)
+        tent = 1 - centres.abs() / STRIDE
+        with torch.no_grad():
+            self.weight[0, 0] = torch.outer(tent, tent)
+
+
+class Hu(nn.Module):
+    """Hu et al. 2016: sentence, fc8 and coordinates through two 1x1 convolutions.
+
+    `image` channels of fc8, 1000 as published; `sentence` features of the LSTM, 1000; `hidden`
+    channels between the convolutions, 500.
+    """
+
+    def __init__(self, vocabulary: int, *, image: int, sentence: int, hidden: int) -> None:
+        super().__init__()
+        self.language = SentenceLSTM(vocabulary, sentence)
+        self.first = nn.Conv2d(sentence + image + COORDINATES, hidden, kernel_size=1)
+        self.last = nn.Conv2d(hidden, 1, kernel_size=1)
+        self.upsampling = Upsampling()
+
+    def forward(self, features: Tensor, words: Tensor) -> Responses:
+        """fc8 [B, C, h, w], word numbers [B, N] -> responses [B, h, w] and [B, 32h, 32w]."""
+        batch, _, h, w = features.shape
+        language = F.normalize(self.language(words), dim=1)[:, :, None, None]
+        place = coordinates(h, w, like=features).expand(batch, -1, -1, -1)
+        language = language.expand(-1, -1, h, w)
+        joined = torch.cat([language, F.normalize(features, dim=1), place], dim=1)
+        small = self.last(F.relu(self.first(joined)))
+        return Responses(small.squeeze(1), None, self.upsampling(small).squeeze(1))
+
+
+class Li(nn.Module):
+    """Li et al. 2017: the sentence becomes a 1x1 filter that runs over fc8 and coordinates."""
+
+    def __init__(self, vocabulary: int, *, image: int, sentence: int) -> None:
+        super().__init__()
+        self.language = SentenceLSTM(vocabulary, sentence)
+        self.filter = nn.Linear(sentence, image + COORDINATES)
+        self.upsampling = Upsampling()
+
+    def forward(self, features: Tensor, words: Tensor) -> Responses:
+        """fc8 [B, C, h, w], word numbers [B, N] -> responses [B, h, w] and [B, 32h, 32w]."""
+        small = dynamic_convolution(features, self.filter(self.language(words)).sigmoid())
+        return Responses(small, None, self.upsampling(small.unsqueeze(1)).squeeze(1))
+
+
+def dynamic_convolution(features: Tensor, filters: Tensor) -> Tensor:
+    """Each sample's own 1x1 filter over its features and coordinates, without bias.
+
+    features [B, C, h, w], filters [B, C + 8] -> response [B, h, w].
+    """
+    batch, _, h, w = features.shape
+    place = coordinates(h, w, like=features).expand(batch, -1, -1, -1)
+    return torch.einsum("bchw,bc->bhw", torch.cat([features, place], dim=1), filters)
+
+
+class Gavrilyuk(nn.Module):
+    """Gavrilyuk et al. 2018, one stream: a tanh filter of the sentence at each resolution.
+
+    Without official code; where notes of third parties leave it open, the 8 coordinates of Hu et
+    al. are used. The finest response is the answer.
+    """
+
+    def __init__(
+        self, *, trunk_width: float, hidden: tuple[int, int], text_features: int = 300,
+        vision_length: float = 1.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.text = nn.Conv1d(text_features, text_features, kernel_size=2)
+        self.visual_encoder = VisualEncoder(trunk_width, length=vision_length)
+        channels = (self.visual_encoder.channels, *hidden)
+        self.deconv_medium = Deconv(channels[0], channels[1])
+        self.deconv_large = Deconv(channels[1], channels[2])
+        self.filters = nn.ModuleList(nn.Linear(text_features, c + COORDINATES) for c in channels)
+
+    def forward(self, features: Tensor, words: Tensor) -> Responses:
+        """Mixed_4e [B, 528, T, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
+        sentence = F.relu(self.text(words.transpose(1, 2))).amax(dim=2)
+        small = self.visual_encoder(features)
+        medium = self.deconv_medium(small)
+        maps = (small, medium, self.deconv_large(medium))
+        return Responses(*(
+            dynamic_convolution(vision, linear(sentence).tanh())
+            for vision, linear in zip(maps, self.filters, strict=True)
+        ))  # fmt: skip
+
+
+class TwoStream(nn.Module):
+    """Two trained networks, one on RGB and one on flow; 2 parts of RGB and 1 of flow."""
+
+    def __init__(self, streams: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.rgb, self.flow = streams
+
+    def forward(self, features: Tensor, words: Tensor) -> Responses:
+        """RGB and flow features [B, 2, 528, T, h, w], word vectors -> fused `Responses`."""
+        rgb, flow = self.rgb(features[:, 0], words), self.flow(features[:, 1], words)
+        fused = ((2 * one + other) / 3 for one, other in zip(rgb[:3], flow[:3], strict=True))
+        return Responses(*fused, rgb.word_attention, rgb.context_attention)
+
+
+def scaled_hu(vocabulary: int, *, image_width: float, text_width: float) -> Hu:
+    """Hu et al.'s network with its channels scaled; (1, 1) is the published size."""
+    return Hu(
+        vocabulary, image=scaled(1000, image_width), sentence=scaled(1000, text_width),
+        hidden=scaled(500, text_width),
+    )  # fmt: skip
+
+
+def scaled_li(vocabulary: int, *, image_width: float, text_width: float) -> Li:
+    """Li et al.'s network with its channels scaled; (1, 1) is the published size."""
+    return Li(vocabulary, image=scaled(1000, image_width), sentence=scaled(1000, text_width))

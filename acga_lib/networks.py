@@ -1,0 +1,30 @@
+"""From a row of a table to its network, at the size of a profile."""
+
+from torch import nn
+
+from acga_lib.baselines import Gavrilyuk, TwoStream, scaled_hu, scaled_li
+from acga_lib.config import Profile
+from acga_lib.i3d import scaled
+from acga_lib.methods import METHODS, MethodConfig
+from acga_lib.model import ACGA
+from acga_lib.text import Vocabulary
+
+
+def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
+    """The network of `method` with freshly drawn weights: (features, words) -> `Responses`."""
+    match method.network:
+        case "acga":
+            return ACGA.sized(method, profile)
+        case "gavrilyuk":
+            return Gavrilyuk(
+                trunk_width=profile.trunk_width,
+                hidden=(scaled(256, profile.head_width), scaled(128, profile.head_width)),
+                vision_length=profile.vision_length,
+            )
+        case "hu" | "li":
+            build = scaled_hu if method.network == "hu" else scaled_li
+            words = len(Vocabulary.load())
+            return build(words, image_width=profile.image_width, text_width=profile.trunk_width)
+        case "two_stream":
+            return TwoStream([build_network(METHODS[name], profile) for name in method.streams])
+    raise ValueError(f"method '{method.name}' names an unknown network '{method.network}'")
