@@ -59,6 +59,13 @@ class Profile:
     frames: int  #: frames of a clip, the annotated one in the middle
     trunk: str  #: weight file of the I3D trunk, relative to `data/weights`
     trunk_width: float  #: width multiplier of I3D, 1 as published
+    # The defaults of these five are those of the small profiles, and of their older records.
+    flow_trunk: str = "toy_i3d_flow.safetensors"  #: weight file of I3D's flow network, likewise
+    #: optical flow, one of `flow.FLOW_METHODS`; TV-L1 in the paper's [6] (Gavrilyuk et al. 2018)
+    flow_method: str = "dis"
+    image_network: str = "toy_vgg.safetensors"  #: weight file of VGG-16, likewise
+    image_side: int = 224  #: pixels of VGG-16's square, letterboxed input; Hu et al. 2016: 512
+    image_width: float = 0.125  #: width multiplier of VGG-16, 1 as published
     head_width: float  #: width multiplier of the decoder, 1 as published
     train_videos: int  #: size of the embedded benchmark
     test_videos: int
@@ -97,7 +104,9 @@ PROFILES = {
         ),
         Profile(
             name="paper", side=512, frames=16, trunk="i3d_rgb_kinetics.pt",
-            trunk_width=1.0, head_width=1.0, train_videos=3017, test_videos=737,
+            trunk_width=1.0, flow_trunk="i3d_flow_kinetics.pt", flow_method="tvl1",
+            image_network="vgg16_imagenet.pth", image_side=512, image_width=1.0,
+            head_width=1.0, train_videos=3017, test_videos=737,
             epochs=12, min_steps=0, batch_size=4, learning_rate=5e-4, decay_every=8, by_frame=False,
             vision_length=1.0, linear_std=0.02, freeze_statistics=False, bfloat16=False,
             workers=4,
