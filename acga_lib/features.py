@@ -1,4 +1,7 @@
-"""The feature store: what the frozen trunk says of a clip, computed once per (video, frame).
+"""The feature store: what a frozen network says of a clip, computed once per (video, frame).
+
+Three modalities, each in a store of its own: I3D on RGB, I3D on optical flow, and VGG-16 on the
+annotated frame alone, which never reads another frame and therefore cannot see motion.
 
 A store is a folder `<root>/<key>/`, `key` being a hash of the weights and the preprocessing
 (`Recipe`); an entry carries a hash of the video file in its name. A changed weight file, profile or
@@ -10,9 +13,10 @@ continues. Any number of processes may read; `extract` lets one at a time write.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +25,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from acga_lib.config import Profile
+from acga_lib.config import Profile, choose
 from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
-from acga_lib.i3d import I3D
+from acga_lib.flow import clip_flow, flow_to_input
+from acga_lib.i3d import I3D, load_i3d
+from acga_lib.vgg import VGG16, image_to_input, load_vgg
 from acga_lib.video import Letterbox, to_input
 
 
@@ -37,31 +43,117 @@ def file_hash(path: str | Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror}); restore the file") from error
 
 
+#: A frozen network: its `trunk` computes what is stored.
+Trunk = I3D | VGG16
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything besides the video that shapes a stored feature."""
 
-    weights: str  #: sha256 of the trunk's weight file
+    weights: str  #: sha256 of the network's weight file
     side: int  #: pixels of the letterboxed square
     frames: int  #: frames of the clip
-    modality: str = "rgb"
+    modality: str = "rgb"  #: "rgb", "flow" or "image"
     layer: str = "mixed_4e"
     preprocessing: str = "letterbox, zero padding, [-1, 1], float16, one video a batch"
+    flow_method: str | None = None  #: of the modality "flow"
 
     @classmethod
-    def of(cls, profile: Profile, weights: str | Path) -> "Recipe":
-        """The recipe of a profile with the trunk in the file `weights`."""
-        return cls(weights=file_hash(weights), side=profile.side, frames=profile.frames)
+    def of(cls, profile: Profile, weights: str | Path, *, modality: str = "rgb") -> "Recipe":
+        """The recipe of a profile and modality with the network in the file `weights`.
+
+        Raises ConfigError for an unknown modality, DataError for a missing file.
+        """
+        kind: Modality = choose("modality", MODALITIES, modality)
+        return kind.recipe(cls(
+            weights=file_hash(weights), side=profile.side, frames=profile.frames,
+            modality=modality,
+        ), profile)  # fmt: skip
 
     @property
     def key(self) -> str:
         """16 hexadecimal digits that change with any field."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        text = json.dumps(self.describe(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def describe(self) -> dict[str, str | int]:
+        """The fields that the modality has."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modality:
+    """What the features of one modality are made of.
+
+    `weights`: the profile's file, relative to `data/weights`. `load`: the network in a file.
+    `recipe`: what differs from the RGB recipe. `inputs`: clips of one video, [B, C, ...].
+    """
+
+    weights: Callable[[Profile], str]
+    load: Callable[[Path], Trunk]
+    recipe: Callable[[Recipe, Profile], Recipe]
+    inputs: Callable[[Recipe, Sequence[Sample]], Tensor]
+
+
+def _rgb_recipe(recipe: Recipe, profile: Profile) -> Recipe:
+    return recipe
+
+
+def _flow_recipe(recipe: Recipe, profile: Profile) -> Recipe:
+    text = "letterbox, zero padding, 20 pixels to 1, clipped, float16, one video a batch"
+    return replace(recipe, preprocessing=text, flow_method=profile.flow_method)
+
+
+def _image_recipe(recipe: Recipe, profile: Profile) -> Recipe:
+    text = "letterbox, zero padding, ImageNet mean and deviation, float16, one video a batch"
+    return replace(recipe, side=profile.image_side, frames=1, layer="fc8", preprocessing=text)
+
+
+def _letterboxed(recipe: Recipe, sample: Sample, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return Letterbox(height=sample.height, width=sample.width, side=recipe.side).frames(frames)
+
+
+def _rgb_inputs(recipe: Recipe, clips: Sequence[Sample]) -> Tensor:
+    """The video is decoded once -> [B, 3, T, S, S] in [-1, 1]."""
+    frames = _letterboxed(recipe, clips[0], clips[0].video())
+    return torch.stack([to_input(frames[clip.window(recipe.frames)]) for clip in clips])
+
+
+def _flow_inputs(recipe: Recipe, clips: Sequence[Sample]) -> Tensor:
+    """Flow between letterboxed frames -> [B, 2, T, S, S] in [-1, 1]."""
+    frames, method = _letterboxed(recipe, clips[0], clips[0].video()), recipe.flow_method or ""
+    flows = [clip_flow(frames, clip.window(recipe.frames), method=method) for clip in clips]
+    return torch.stack([flow_to_input(flow) for flow in flows])
+
+
+def _image_inputs(recipe: Recipe, clips: Sequence[Sample]) -> Tensor:
+    """The annotated frames and no others -> [B, 3, S, S], normalised."""
+    frames = [_letterboxed(recipe, clip, clip.clip(1))[0] for clip in clips]
+    return torch.stack([image_to_input(frame) for frame in frames])
+
+
+MODALITIES = {
+    "rgb": Modality(
+        weights=lambda profile: profile.trunk, load=load_i3d, recipe=_rgb_recipe,
+        inputs=_rgb_inputs,
+    ),
+    "flow": Modality(
+        weights=lambda profile: profile.flow_trunk, load=load_i3d, recipe=_flow_recipe,
+        inputs=_flow_inputs,
+    ),
+    "image": Modality(
+        weights=lambda profile: profile.image_network, load=load_vgg, recipe=_image_recipe,
+        inputs=_image_inputs,
+    ),
+}  # fmt: skip
 
 
 class FeatureStore:
-    """Mixed_4e features on disk, float16 [528, T/4, S/16, S/16], one file per (video, frame)."""
+    """Features on disk, float16, one file per (video, frame).
+
+    Mixed_4e [528, T/4, S/16, S/16] of RGB and flow, fc8 [1000, S/32, S/32] of images, at width 1.
+    """
 
     def __init__(self, root: str | Path, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -87,14 +179,14 @@ class FeatureStore:
         return self.path(sample).is_file()
 
     def get(self, sample: Sample) -> NDArray[np.float16]:
-        """The feature of the sample's clip, float16 [528, T/4, h, w].
+        """The feature of the sample's clip, float16 [C, T/4, h, w], of its frame [C, h, w].
 
         Raises DataError when it has not been extracted or its file is damaged.
         """
         path = self.path(sample)
         try:
             with np.load(path) as file:
-                return file["mixed_4e"]
+                return file[self.recipe.layer]
         except FileNotFoundError:
             raise DataError(
                 f"{path}: no features of video {sample.video_id!r}, frame {sample.frame}; "
@@ -104,7 +196,7 @@ class FeatureStore:
             raise DataError(f"{path}: damaged ({error}); delete it and extract again") from error
 
     def extract(
-        self, samples: Iterable[Sample], trunk: I3D, *, device: str = "cpu", progress: bool = True
+        self, samples: Iterable[Sample], trunk: Trunk, *, device: str = "cpu", progress: bool = True
     ) -> int:
         """Compute every feature that is missing -> how many (video, frame) pairs were computed.
 
@@ -114,27 +206,20 @@ class FeatureStore:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         trunk = trunk.to(device).eval()
-        computed = 0
+        inputs, computed = MODALITIES[self.recipe.modality].inputs, 0
         with FileLock(self.folder / ".lock"):
-            described = json.dumps(asdict(self.recipe), indent=1) + "\n"
+            described = json.dumps(self.recipe.describe(), indent=1) + "\n"
             (self.folder / "recipe.json").write_text(described)
             for leftover in self.folder.glob("*/*.tmp"):  # of an extraction that was killed
                 leftover.unlink()
             videos = _by_video(samples)
             todo = [clips for clips in videos if any(clip not in self for clip in clips)]
             for clips in tqdm(todo, desc="features", unit="video", disable=not (progress and todo)):
-                found = _run(trunk, self._inputs(clips), device)
+                found = _run(trunk, inputs(self.recipe, clips), device)
                 for clip, feature in zip(clips, found, strict=True):
-                    _write(self.path(clip), feature)
+                    _write(self.path(clip), self.recipe.layer, feature)
                 computed += len(clips)
         return computed
-
-    def _inputs(self, clips: Sequence[Sample]) -> Tensor:
-        """Clips of one video, decoded once -> [B, 3, T, S, S] in [-1, 1]."""
-        first, length = clips[0], self.recipe.frames
-        box = Letterbox(height=first.height, width=first.width, side=self.recipe.side)
-        frames = box.frames(first.video())
-        return torch.stack([to_input(frames[clip.window(length)]) for clip in clips])
 
     def size(self) -> tuple[int, int]:
         """Entries in the store and their bytes on disk."""
@@ -151,16 +236,17 @@ def _by_video(samples: Iterable[Sample]) -> list[Sequence[Sample]]:
 
 
 @torch.inference_mode()
-def _run(trunk: I3D, batch: Tensor, device: str) -> NDArray[np.float16]:
+def _run(trunk: Trunk, batch: Tensor, device: str) -> NDArray[np.float16]:
     return trunk.trunk(batch.to(device)).half().cpu().numpy()
 
 
-def _write(path: Path, feature: NDArray[np.float16]) -> None:
+def _write(path: Path, layer: str, feature: NDArray[np.float16]) -> None:
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    arrays: dict[str, Any] = {layer: feature}
     try:
         with open(temporary, "wb") as file:
-            np.savez_compressed(file, mixed_4e=feature)
+            np.savez_compressed(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -1,45 +1,52 @@
-"""Training the small I3D trunk on generated clips, as Kinetics trains the paper's.
+"""Training the small networks on generated clips, as ImageNet and Kinetics train the paper's.
 
-The published trunk knows appearance from ImageNet and motion from Kinetics. The small one learns
-both from clips of its own (split "trunk": other palettes, builds, textures and trajectories than
-the benchmark's): at every cell of Mixed_4f it names the actor-action pair and the colour of what
-moves there. It first learns from four-frame snippets, which show appearance at a quarter of the
-cost, then from whole clips, as I3D goes from ImageNet to Kinetics.
+The published networks know appearance from ImageNet and motion from Kinetics. The small ones learn
+both from clips of their own (`pretraining_clips`): at every cell of the last layer they name what
+is there, as far as their modality shows it. I3D on RGB names the actor-action pair and the colour,
+I3D on flow the pair, VGG-16 on single frames the actor and the colour.
+
+I3D first learns from four-frame snippets, which show appearance at a quarter of the cost, then from
+whole clips, as it goes from ImageNet to Kinetics.
 """
 
+import json
+import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from acga_lib.datasets.renderer import render
-from acga_lib.datasets.scene import ACTIONS_OF, COLORS
-from acga_lib.datasets.scenes import TRUNK_SIDE, trunk_scene
-from acga_lib.i3d import I3D, block_output
+from acga_lib.errors import ConfigError
+from acga_lib.i3d import I3D, block_output, scaled
+from acga_lib.pretraining_clips import BACKGROUND, IGNORE, PAIRS, Clips, make_clip, make_clips
+from acga_lib.pretraining_heads import CLASSES, HITS, LOSSES
+from acga_lib.records import write_text
 from acga_lib.training import mixed_precision
-from acga_lib.video import Letterbox, to_input
+from acga_lib.vgg import CONNECTED, VGG16, add_batch_norm, fold_batch_norm
 
-PAIRS = [(actor, action) for actor, actions in ACTIONS_OF.items() for action in actions]
-BACKGROUND, IGNORE = len(PAIRS), -100
-#: Cells count as an instance's from this share of their area on, as background below the other.
-INSTANCE_SHARE, BACKGROUND_SHARE = 0.25, 0.05
+__all__ = [
+    "BACKGROUND", "CONFIGS", "IGNORE", "PAIRS", "TrunkConfig", "make_clip", "make_clips",
+    "save_network", "train_trunk",
+]  # fmt: skip
+
 SHARPNESS = 16.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrunkConfig:
-    """How the small trunk is trained."""
+    """How a small network is trained."""
 
+    modality: str = "rgb"  #: "rgb", "flow" or "image"
     width: float = 0.25
     clips: int = 6300  #: of which the last `held_out` are never trained on
     held_out: int = 300
@@ -50,79 +57,91 @@ class TrunkConfig:
     seed: int = 0
 
 
-@dataclass(frozen=True, eq=False)
-class Clips:
-    """Rendered clips uint8 [n, T, S, S, 3], and per cell the pair [n, h, w] and colour [n, h, w].
+#: The trainings that made the committed weights.
+CONFIGS = {
+    config.modality: config
+    for config in (
+        TrunkConfig(),
+        TrunkConfig(modality="flow", clips=3300, snippet_epochs=2, epochs=4),
+        TrunkConfig(modality="image", width=0.125, clips=5300, snippet_epochs=0, epochs=2),
+    )
+}
 
-    A pair is an index into PAIRS, BACKGROUND, or IGNORE where a cell is shared.
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network in training: how it is built at a width, its output, what its heads name.
+
+    `finished` turns the trained network into the one whose weights are kept.
     """
 
-    frames: NDArray[np.uint8]
-    pairs: NDArray[np.int64]
-    colors: NDArray[np.int64]
+    build: Callable[[float], nn.Module]
+    channels: Callable[[float], int]
+    heads: tuple[str, ...]
+    finished: Callable[[Any], nn.Module]
 
 
-def make_clip(index: int, *, seed: int) -> tuple[NDArray, NDArray, NDArray]:
-    """One letterboxed clip: uint8 [T, S, S, 3], its pairs and colours [S/16, S/16] (`Clips`)."""
-    scene = trunk_scene(seed=seed, index=index)
-    frames, masks = render(scene)
-    box = Letterbox(height=scene.height, width=scene.width, side=TRUNK_SIDE)
-    frames, cells = box.frames(frames), TRUNK_SIDE // 16
-    rows, _ = box.content
-    masks = np.pad(masks, ((0, 0), (0, 0), (rows.start, TRUNK_SIDE - rows.stop), (0, 0)))
-    share = masks.mean(axis=1).reshape(len(masks), cells, 16, cells, 16).mean(axis=(2, 4))
-    strongest = share.argmax(axis=0)
-    pairs = np.array([PAIRS.index((i.actor, i.action)) for i in scene.instances])[strongest]
-    colors = np.array([COLORS.index(i.color) for i in scene.instances])[strongest]
-    shared = share.max(axis=0) < INSTANCE_SHARE
-    pairs[shared], colors[shared] = IGNORE, IGNORE
-    pairs[share.sum(axis=0) < BACKGROUND_SHARE] = BACKGROUND
-    return frames, pairs, colors
-
-
-def make_clips(count: int, *, seed: int, workers: int = 2, progress: bool = True) -> Clips:
-    """Render `count` clips with their labels, in `workers` processes."""
-    make = partial(make_clip, seed=seed)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        arriving = pool.map(make, range(count), chunksize=16)
-        made = list(tqdm(arriving, total=count, desc="trunk clips", disable=not progress))
-    frames, pairs, colors = (np.stack(part) for part in zip(*made, strict=True))
-    return Clips(frames, pairs, colors)
+NETWORKS = {
+    "rgb": Network(
+        build=lambda width: I3D(width=width), channels=partial(block_output, "mixed_4f"),
+        heads=("pair", "color"), finished=nn.Module.eval,
+    ),
+    "flow": Network(
+        build=lambda width: I3D(width=width, channels_in=2),
+        channels=partial(block_output, "mixed_4f"), heads=("pair",), finished=nn.Module.eval,
+    ),
+    "image": Network(
+        build=lambda width: add_batch_norm(VGG16(width=width)),
+        channels=partial(scaled, CONNECTED["fc8"][0]), heads=("actor", "color"),
+        finished=fold_batch_norm,
+    ),
+}  # fmt: skip
 
 
 class DenseClassifier(nn.Module):
-    """The trunk with its two training heads: pair [B, 44, h, w] and colour [B, 11, h, w] logits.
+    """A network with its training heads, for example pair [B, 44, h, w] and colour [B, 11, h, w].
 
     A logit is `SHARPNESS` times the cosine of the feature and its class, so that classes end up
-    far apart in what the model reads: unit vectors averaged over time (`model.VisualEncoder`).
+    far apart in what the methods read: unit vectors averaged over time (`model.VisualEncoder`).
     """
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, kind: Network, width: float) -> None:
         super().__init__()
-        self.i3d = I3D(width=width)
-        channels = block_output("mixed_4f", width)
-        self.pair = nn.Parameter(torch.randn(len(PAIRS) + 1, channels))
-        self.color = nn.Parameter(torch.randn(len(COLORS), channels))
+        self.network = kind.build(width)
+        channels = kind.channels(width)
+        self.heads = nn.ParameterDict(
+            {name: torch.randn(CLASSES[name], channels) for name in kind.heads}
+        )
 
-    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
-        """Clips [B, 3, T, S, S] in [-1, 1] -> the two logits."""
-        unit = F.normalize(self.i3d(clips).mean(dim=2), dim=1)
-        pair, color = (F.normalize(weight, dim=1) for weight in (self.pair, self.color))
-        pair, color = (torch.einsum("bchw,kc->bkhw", unit, w) for w in (pair, color))
-        return SHARPNESS * pair, SHARPNESS * color
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Clips [B, C, T, S, S] or frames [B, C, S, S] -> the logits [B, classes, h, w]."""
+        features = self.network(inputs)
+        unit = F.normalize(features.mean(dim=2) if features.ndim == 5 else features, dim=1)
+        return {
+            name: SHARPNESS * torch.einsum("bchw,kc->bkhw", unit, F.normalize(weight, dim=1))
+            for name, weight in self.heads.items()
+        }
 
 
 def train_trunk(
     config: TrunkConfig, clips: Clips, *, device: str = "cpu", progress: bool = True
-) -> tuple[I3D, dict[str, Any]]:
-    """Train a trunk on all but the last `held_out` clips -> (eval-mode trunk, its record).
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Train a network on all but the last `held_out` clips -> (eval-mode network, its record).
 
-    Runs in bfloat16 where that is faster. The record holds the configuration, the loss per epoch,
-    seconds, and `held_out_accuracy` on the clips as they are and frozen to a still image.
+    The network is an `I3D`, or a `VGG16` for single frames. Runs in bfloat16 where that is faster.
+    The record holds the configuration, the loss per epoch, seconds, and `held_out_accuracy` on the
+    clips as they are and frozen to a still image. Raises ConfigError when the clips are of another
+    modality, or too few.
     """
+    if clips.modality != config.modality or len(clips.frames) <= config.held_out:
+        raise ConfigError(
+            f"{len(clips.frames)} clips of modality '{clips.modality}' do not fit {config}: "
+            "make them with make_clips(config.clips, seed=config.seed, modality=config.modality)"
+        )
     torch.manual_seed(config.seed)
-    model = DenseClassifier(config.width).to(device)
-    model.i3d.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    kind = NETWORKS[config.modality]
+    model = DenseClassifier(kind, config.width).to(device)
+    model.network.to(memory_format=_fastest(clips))  # type: ignore[call-overload]
     start, losses = time.perf_counter(), []
     for length, epochs in ((4, config.snippet_epochs), (clips.frames.shape[1], config.epochs)):
         losses += _train_stage(config, model, clips, length, epochs, device, progress)
@@ -134,8 +153,14 @@ def train_trunk(
         "held_out": held_out(),
         "held_out_frozen": held_out(frozen=True),
     }
-    model.i3d.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return model.i3d.eval(), record
+    model.network.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return kind.finished(model.network), record
+
+
+def _fastest(clips: Clips) -> torch.memory_format:
+    """The memory layout in which convolutions over these clips are fastest."""
+    volume = clips.frames.shape[1] > 1
+    return torch.channels_last_3d if volume else torch.channels_last
 
 
 def _train_stage(
@@ -143,25 +168,28 @@ def _train_stage(
     device: str, progress: bool,
 ) -> list[float]:  # fmt: skip
     """Train on `length` frames of every clip -> the mean loss of each epoch."""
+    if epochs == 0:
+        return []
     count, losses = len(clips.frames) - config.held_out, []
     steps = epochs * -(-count // config.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, steps)
-    bar = tqdm(total=steps, desc=f"trunk, {length} frames", disable=not progress)
+    bar = tqdm(total=steps, desc=f"{config.modality}, {length} frames", disable=not progress)
     model.train()
     for epoch in range(epochs):
         total = 0.0
-        for images, pairs, colors in _batches(config, clips, count, epoch, length):
-            images = images.to(device).contiguous(memory_format=torch.channels_last_3d)
+        for inputs, labels in _batches(config, clips, count, epoch, length):
+            inputs = inputs.to(device).contiguous(memory_format=_fastest(clips))
             with mixed_precision(device):
-                pair, color = model(images)
-            loss = classification_loss(pair.float(), pairs.to(device))
-            loss = loss + F.cross_entropy(color.float(), colors.to(device))
+                logits = model(inputs)
+            loss = torch.stack(
+                [LOSSES[name](out.float(), labels[name].to(device)) for name, out in logits.items()]
+            ).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-            total += loss.item() * len(images)
+            total += loss.item() * len(inputs)
             bar.update()
         losses.append(round(total / count, 4))
         bar.set_postfix(loss=losses[-1])
@@ -169,40 +197,20 @@ def _train_stage(
     return losses
 
 
-def classification_loss(logits: Tensor, pairs: Tensor) -> Tensor:
-    """Cross entropy of the pair, of its actor alone and of its action alone, on labelled cells.
-
-    logits [B, 44, h, w], pairs [B, h, w] -> scalar. The two marginals let what the actors (the
-    actions) have in common be learnt from all of them.
-    """
-    logits, wanted = logits.permute(0, 2, 3, 1)[pairs != IGNORE], pairs[pairs != IGNORE]
-    scores = logits.log_softmax(dim=1)
-    seen = wanted < BACKGROUND
-    loss = F.nll_loss(scores, wanted) + F.nll_loss(scores[seen], wanted[seen])
-    for part in (0, 1):
-        names = sorted({pair[part] for pair in PAIRS})
-        groups = torch.tensor([names.index(pair[part]) for pair in PAIRS], device=logits.device)
-        member = F.one_hot(groups).T.bool()  # [names, pairs]
-        marginal = scores[seen, :BACKGROUND].unsqueeze(1)
-        marginal = marginal.masked_fill(~member, -torch.inf).logsumexp(dim=2)
-        loss = loss + F.nll_loss(marginal, groups[wanted[seen]])
-    return loss
-
-
 def _batches(
     config: TrunkConfig, clips: Clips, count: int, epoch: int, length: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Batches in an order, and mirrored by coins, that depend on (seed, epoch) alone."""
     random = np.random.Generator(np.random.PCG64([config.seed, length, epoch]))
     order = random.permutation(count)
+    wanted = {name: clips.labels(name) for name in NETWORKS[config.modality].heads}
     for start in range(0, count, config.batch_size):
         chosen = order[start : start + config.batch_size]
         first = int(random.integers(clips.frames.shape[1] - length + 1))
-        images = torch.stack([to_input(clips.frames[i, first : first + length]) for i in chosen])
-        labels = [torch.from_numpy(part[chosen]) for part in (clips.pairs, clips.colors)]
-        if random.random() < 0.5:
-            images, labels = images.flip(-1), [label.flip(-1) for label in labels]
-        yield images, labels[0], labels[1]
+        mirror = bool(random.random() < 0.5)
+        inputs = clips.batch(chosen, first, length, mirror)
+        labels = {name: torch.from_numpy(part[chosen]) for name, part in wanted.items()}
+        yield inputs, {name: part.flip(-1) if mirror else part for name, part in labels.items()}
 
 
 @torch.inference_mode()
@@ -211,24 +219,27 @@ def held_out_accuracy(
 ) -> dict[str, float]:
     """Accuracy over the instances' cells of the last `count` clips.
 
-    -> pair, actor, color, and "action": right among the actions of the true actor. With `frozen`,
-    every frame is replaced by the middle one: what a still image gives away.
+    -> what the heads name: pair, actor, color, and of pairs also "action": right among the actions
+    of the true actor. With `frozen`, nothing moves: what a still image gives away.
     """
     model.eval()
-    right: dict[str, list[NDArray]] = {"pair": [], "actor": [], "action": [], "color": []}
-    actors = np.array([list(ACTIONS_OF).index(actor) for actor, _ in PAIRS])
+    view, right = clips.view, dict[str, list[NDArray]]()
     for index in range(len(clips.frames) - count, len(clips.frames)):
-        frames, truth = clips.frames[index], clips.pairs[index]
-        if frozen:
-            frames = np.repeat(frames[len(frames) // 2][None], len(frames), axis=0)
-        pair, color = (
-            out[0].cpu().numpy() for out in model(to_input(frames).unsqueeze(0).to(device))
-        )
-        cells = (truth >= 0) & (truth < BACKGROUND)
-        wanted, scores = truth[cells], pair[:BACKGROUND, cells].T
-        of_actor = np.where(actors[None] == actors[wanted][:, None], scores, -np.inf)
-        right["pair"].append(pair.argmax(axis=0)[cells] == wanted)
-        right["actor"].append(actors[scores.argmax(axis=1)] == actors[wanted])
-        right["action"].append(of_actor.argmax(axis=1) == wanted)
-        right["color"].append(color.argmax(axis=0)[cells] == clips.colors[index][cells])
+        frames = view.frozen(clips.frames[index]) if frozen else clips.frames[index]
+        logits = model(view.as_input(frames).unsqueeze(0).to(device))
+        cells = (clips.pairs[index] >= 0) & (clips.pairs[index] < BACKGROUND)
+        for name, out in logits.items():
+            scores = out[0].cpu().numpy()[:, cells].T
+            for what, hits in HITS[name](scores, clips.labels(name)[index][cells]).items():
+                right.setdefault(what, []).append(hits)
     return {name: round(float(np.concatenate(hits).mean()), 4) for name, hits in right.items()}
+
+
+def save_network(network: nn.Module, record: dict[str, Any], path: Path) -> None:
+    """Write a trained network to `path` in half precision, and its record beside it as JSON."""
+    state = network.state_dict()
+    half = {key: v.half() if v.is_floating_point() else v for key, v in state.items()}
+    temporary = path.with_suffix(".tmp")
+    save_file(half, temporary)
+    os.replace(temporary, path)
+    write_text(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")

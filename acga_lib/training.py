@@ -80,13 +80,6 @@ def mixed_precision(device: str, *, enabled: bool = True) -> torch.autocast:
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled and fast)
 
 
-def epochs_and_steps(config: RunConfig, samples: int) -> tuple[int, int]:
-    """The epochs of a run on that many training samples, and the steps of one epoch."""
-    profile = PROFILES[config.profile]
-    steps = math.ceil(samples / profile.batch_size)
-    return max(profile.epochs, math.ceil(profile.min_steps / steps)), steps
-
-
 @dataclass(frozen=True)
 class Stretch:
     """A stage of a training with its first step and the one after its last."""
@@ -115,11 +108,11 @@ class Stretch:
 
 def stretches(config: RunConfig, samples: int) -> list[Stretch]:
     """The stages of a run on that many training samples, laid out over its steps."""
-    epochs, per_epoch = epochs_and_steps(config, samples)
-    stages, bounds = METHODS[config.method].stages, [0.0]
+    profile, stages, bounds = PROFILES[config.profile], METHODS[config.method].stages, [0.0]
     for stage in stages:
         bounds.append(bounds[-1] + stage.share)
-    steps = [round(epochs * per_epoch * bound / (bounds[-1] or 1)) for bound in bounds]
+    total = profile.epochs * math.ceil(samples / profile.batch_size)
+    steps = [round(total * bound / (bounds[-1] or 1)) for bound in bounds]
     return [Stretch(s, first, end) for s, (first, end) in zip(stages, pairwise(steps), strict=True)]
 
 
@@ -179,7 +172,7 @@ def _steps(
 ) -> Iterator[float]:  # fmt: skip
     """Optimise from the state's step to the stretch's end; yields the loss of every step."""
     profile, stage = PROFILES[config.profile], stretch.stage
-    _, per_epoch = epochs_and_steps(config, len(data))
+    per_epoch = math.ceil(len(data) / profile.batch_size)
     while state.step < stretch.end:
         epoch, done = divmod(state.step, per_epoch)
         for batch in _batches(config, data, epoch=epoch, skip=done):

@@ -3,6 +3,8 @@
 import shutil
 from dataclasses import replace
 
+import av
+import cv2
 import jobs
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from acga_lib.datasets.toy_files import write_clip
-from acga_lib.errors import CheckpointError, DataError
-from acga_lib.features import FeatureStore, Recipe
-from acga_lib.i3d import load_i3d
+from acga_lib.errors import CheckpointError, ConfigError, DataError
+from acga_lib.features import MODALITIES, FeatureStore, Recipe
+from acga_lib.i3d import I3D, load_i3d
+from acga_lib.vgg import VGG16, image_to_input
 from acga_lib.video import Letterbox, read_frames
 
 
@@ -30,6 +33,17 @@ def store(tiny, toy_trunk, tmp_path):
 def copied(toy_root, tmp_path):
     """The benchmark under another folder, where a test may break it."""
     return shutil.copytree(toy_root, tmp_path / "broken")
+
+
+@pytest.fixture(scope="module")
+def other_networks(tmp_path_factory):
+    """Weight files of a flow network and a VGG-16, randomly drawn: modality -> path."""
+    torch.manual_seed(2)
+    folder = tmp_path_factory.mktemp("weights")
+    networks = {"flow": I3D(width=0.125, channels_in=2), "image": VGG16(width=1 / 16)}
+    for modality, network in networks.items():
+        save_file(network.state_dict(), folder / f"{modality}.safetensors")
+    return {modality: folder / f"{modality}.safetensors" for modality in networks}
 
 
 class NoTrunk(torch.nn.Module):
@@ -149,3 +163,76 @@ def test_a_damaged_entry_is_named_and_gone_after_its_remedy(store, toy_root, toy
 def test_a_missing_weight_file_is_named(tiny, tmp_path):
     with pytest.raises((DataError, CheckpointError), match=r"absent\.safetensors"):
         Recipe.of(tiny, tmp_path / "absent.safetensors")
+
+
+def test_the_key_of_rgb_features_is_that_of_the_features_already_stored():
+    recipe = Recipe(weights="0" * 64, side=112, frames=16)
+    assert recipe.key == "e614b6d4057bd644"
+
+
+def test_modalities_and_flow_methods_have_stores_of_their_own(tiny, toy_trunk):
+    recipes = [Recipe.of(tiny, toy_trunk, modality=m) for m in ("rgb", "flow", "image")]
+    recipes.append(Recipe.of(replace(tiny, flow_method="tvl1"), toy_trunk, modality="flow"))
+    assert len({recipe.key for recipe in recipes}) == 4
+    assert [recipe.flow_method for recipe in recipes] == [None, "dis", None, "tvl1"]
+    with pytest.raises(ConfigError, match=r"'depth'.*rgb, flow, image"):
+        Recipe.of(tiny, toy_trunk, modality="depth")
+
+
+def extracted(samples, tiny, weights, modality, folder):
+    """What a new store holds of each sample, in their order."""
+    store = FeatureStore(folder, Recipe.of(tiny, weights, modality=modality))
+    store.extract(samples, MODALITIES[modality].load(weights), progress=False)
+    return [store.get(sample) for sample in samples]
+
+
+def test_a_flow_entry_is_the_flow_network_on_the_motion_to_each_next_frame(
+    tiny, toy_root, other_networks, tmp_path
+):
+    sample = jobs.samples(toy_root)[10]  # moves; its clip begins before the video
+    (found,) = extracted([sample], tiny, other_networks["flow"], "flow", tmp_path)
+    box = Letterbox(height=sample.height, width=sample.width, side=tiny.side)
+    gray = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in box.frames(sample.video())]
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    clip = np.zeros((1, 2, tiny.frames, tiny.side, tiny.side), dtype=np.float32)
+    for k in range(tiny.frames):
+        index = sample.frame - 1 - tiny.frames // 2 + k
+        if 0 <= index < len(gray) - 1:
+            clip[0, :, k] = method.calc(gray[index], gray[index + 1], None).transpose(2, 0, 1) / 20
+    assert 0.1 < np.abs(clip).max() < 1
+    with torch.no_grad():
+        wanted = load_i3d(other_networks["flow"]).trunk(torch.from_numpy(clip))[0].numpy()
+    assert found.dtype == np.float16 and found.shape == (66, 4, 4, 4)
+    np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-5 + 1e-3 * wanted.max())
+
+
+def write_lossless(path, frames):
+    """A video that another frame cannot change the pixels of: every frame is a PNG."""
+    with av.open(str(path), "w", format="mov") as container:
+        stream = container.add_stream("png", rate=24)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "rgb24"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def test_an_image_entry_sees_the_annotated_frame_and_no_other(
+    tiny, copied, toy_trunk, other_networks, tmp_path
+):
+    tiny, sample = replace(tiny, image_side=96), jobs.samples(copied)[0]
+    frames = sample.video()
+    others = np.random.default_rng(0).integers(0, 256, frames.shape, dtype=np.uint8)
+    others[sample.frame - 1] = frames[sample.frame - 1]
+    seen = {"rgb": [], "image": []}
+    for content in (frames, others):
+        write_lossless(sample.video_path, content)
+        assert np.array_equal(sample.video(), content)
+        for modality, weights in (("rgb", toy_trunk), ("image", other_networks["image"])):
+            seen[modality] += extracted([sample], tiny, weights, modality, tmp_path)
+    assert np.array_equal(*seen["image"]) and not np.array_equal(*seen["rgb"])
+    box = Letterbox(height=sample.height, width=sample.width, side=96)
+    picture = image_to_input(box.frames(frames[sample.frame - 1][None])[0])
+    with torch.no_grad():
+        wanted = MODALITIES["image"].load(other_networks["image"])(picture[None])[0].numpy()
+    assert seen["image"][0].dtype == np.float16 and wanted.shape == (62, 3, 3)
+    np.testing.assert_allclose(seen["image"][0], wanted, rtol=2e-3, atol=1e-3 * wanted.max())
