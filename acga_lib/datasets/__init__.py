@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from acga_lib.datasets.a2d import A2DSentences, Sample
+from acga_lib.datasets.a2d import A2DSentences
+from acga_lib.datasets.sample import Sample
 from acga_lib.errors import ConfigError
 
 #: Reader of each benchmark; a new one needs a line here and nothing else.
