@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from acga_lib.datasets.a2d_lists import (
     SPLITS,
-    read_cues,
     read_manifest,
     read_missed,
     read_sentences,
 )
+from acga_lib.datasets.lists import read_cues
 from acga_lib.datasets.sample import Sample, Samples, hold_size
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.video import read_clip, read_frames
-
 
 MANIFEST = "videoset.csv"
 
@@ -103,7 +102,7 @@ class A2DSentences(Samples):
 
 def _read_samples(root: Path, split: str) -> Iterator[Sample]:
     texts = root / "text_annotations"
-    videos = read_manifest(root / "Release" / "videoset.csv")
+    videos = read_manifest(root / "Release" / MANIFEST)
     missed = read_missed(texts / "a2d_missed_videos.txt")
     sentences = read_sentences(texts / "a2d_annotation.txt")
     cues = read_cues(texts / "cues.csv")
