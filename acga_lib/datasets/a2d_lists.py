@@ -1,5 +1,6 @@
 """The text lists of A2D Sentences: `videoset.csv`, `a2d_annotation.txt` and their companions."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,3 +91,50 @@ def read_sentences(path: Path) -> dict[str, dict[int, str]]:
             )
         of_video[int(instance)] = query
     return sentences
+
+
+def read_paraphrases(path: Path) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Read `paraphrases.csv` (header `video_id,instance_id,query`): other wordings of sentences.
+
+    Returns:
+        (video id, instance id) → sentences, lowercase and stripped, in the file's order.
+
+    Raises:
+        DataError: missing file or malformed row.
+        QueryError: an empty sentence.
+    """
+    found: dict[tuple[str, int], tuple[str, ...]] = {}
+    for line, (video_id, instance, query) in _sentence_rows(path, 3):
+        if not instance.isdecimal():
+            raise DataError(f"{path}, line {line}: {instance!r} is not an instance id: correct it")
+        key = video_id, int(instance)
+        found[key] = (*found.get(key, ()), query)
+    return found
+
+
+def read_negatives(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read `negatives.csv` (header `video_id,query`): sentences true of nobody in the video.
+
+    Returns:
+        video id → sentences, lowercase and stripped, in the file's order.
+
+    Raises:
+        DataError: missing file or malformed row.
+        QueryError: an empty sentence.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for _, (video_id, query) in _sentence_rows(path, 2):
+        found[video_id] = (*found.get(video_id, ()), query)
+    return found
+
+
+def _sentence_rows(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows of so many columns after the header, the last one a sentence, with line numbers."""
+    (_, header), *rows = read_rows(path)
+    for line, row in rows:
+        if len(row) != columns:
+            raise DataError(f"{path}, line {line}: {row} is not {','.join(header)}: correct it")
+        query = row[-1].strip().lower()
+        if not query:
+            raise QueryError(f"{path}, line {line}: an empty sentence: write one or delete the row")
+        yield line, [*row[:-1], query]

@@ -62,18 +62,30 @@ def describe(
     sentences = []
     for index, cue in enumerate(cues):
         random = generator(scene.split, seed, "words", index)
-        drafts = (_draft(scene, tracks, index, cue, random) for _ in range(TRIES))
-        found = next((draft for draft in drafts if draft is not None), None)
+        drafts = (draft(scene, tracks, index, cue, random) for _ in range(TRIES))
+        found = next((one for one in drafts if one is not None), None)
         if found is None:
             return None
         sentences.append(found)
     return tuple(sentences)
 
 
-def _draft(
+def draft(
     scene: Scene, tracks: tuple[Track, ...], index: int, cue: str, random: np.random.Generator
 ) -> Sentence | None:
-    """One random wording, or None if it is ambiguous, lacks its cue, or has a bad length."""
+    """One random wording, or None if it is ambiguous, lacks its cue, or cannot be said."""
+    sentence = word(scene, tracks, index, cue, random)
+    if sentence is None:
+        return None
+    told = sentence.description
+    clear = singles_out(told, index, scene, tracks) and needs(told, cue, index, scene, tracks)
+    return sentence if clear else None
+
+
+def word(
+    scene: Scene, tracks: tuple[Track, ...], index: int, cue: str, random: np.random.Generator
+) -> Sentence | None:
+    """One random wording that is true but may be ambiguous, or None if it cannot be said."""
     pool = WORDINGS[scene.split].templates[cue if cue in ("place", "relation") else "plain"]
     template = _choose(pool, random)
     slots, description = _name(scene, index, cue, "{v}" in template, random)
@@ -96,12 +108,9 @@ def _draft(
         relation, slots["rel"] = found
         description = replace(description, relation=relation)
     text = _finish(template.format(**slots), random)
-    fits = (
-        MIN_WORDS <= len(text.split()) <= MAX_WORDS
-        and singles_out(description, index, scene, tracks)
-        and needs(description, cue, index, scene, tracks)
-    )
-    return Sentence(index, text, cue, description, template) if fits else None
+    if not MIN_WORDS <= len(text.split()) <= MAX_WORDS:
+        return None
+    return Sentence(index, text, cue, description, template)
 
 
 def _name(
