@@ -18,6 +18,7 @@ from acga_lib.datasets.lexicon import (
     denotes,
     verbs,
 )
+from acga_lib.datasets.lexicon_referit import REFERIT
 from acga_lib.datasets.palette import generator
 from acga_lib.datasets.scene import Instance, Scene
 from acga_lib.datasets.truth import (
@@ -32,7 +33,9 @@ from acga_lib.datasets.truth import (
     singles_out,
 )
 
-MIN_WORDS, MAX_WORDS = 3, 14
+#: How the scenes of each split are spoken of; those of the split "trunk" have no sentences.
+SPOKEN = {**WORDINGS, "referit-train": REFERIT, "referit-test": REFERIT}
+MAX_WORDS = 14
 #: How many wordings are tried before an instance counts as impossible to describe.
 TRIES = 80
 MENTION_COLOR, MENTION_PATTERN, CAPITAL = 0.5, 0.35, 0.25
@@ -86,7 +89,7 @@ def word(
     scene: Scene, tracks: tuple[Track, ...], index: int, cue: str, random: np.random.Generator
 ) -> Sentence | None:
     """One random wording that is true but may be ambiguous, or None if it cannot be said."""
-    pool = WORDINGS[scene.split].templates[cue if cue in ("place", "relation") else "plain"]
+    pool = SPOKEN[scene.split].templates[cue if cue in ("place", "relation") else "plain"]
     template = _choose(pool, random)
     slots, description = _name(scene, index, cue, "{v}" in template, random)
     if "{bg}" in template:
@@ -99,7 +102,7 @@ def word(
         if not places:
             return None
         slots["side"] = place = _choose(places, random)
-        slots["place"] = _choose(WORDINGS[scene.split].places[place], random)
+        slots["place"] = _choose(SPOKEN[scene.split].places[place], random)
         description = replace(description, place=place)
     if "{rel}" in template:
         found = _relation(scene, tracks, index, "{v}" in template, random)
@@ -108,7 +111,7 @@ def word(
         relation, slots["rel"] = found
         description = replace(description, relation=relation)
     text = _finish(template.format(**slots), random)
-    if not MIN_WORDS <= len(text.split()) <= MAX_WORDS:
+    if not SPOKEN[scene.split].shortest <= len(text.split()) <= MAX_WORDS:
         return None
     return Sentence(index, text, cue, description, template)
 
@@ -117,7 +120,7 @@ def _name(
     scene: Scene, index: int, cue: str, with_verb: bool, random: np.random.Generator
 ) -> tuple[dict[str, str], Description]:
     """Words for what the instance is, how it looks and, if asked, what it does."""
-    wording, one = WORDINGS[scene.split], scene.instances[index]
+    wording, one = SPOKEN[scene.split], scene.instances[index]
     noun = _choose(wording.nouns[one.actor], random)
     color, pattern = _look(one, cue, random)
     slots = {"np": _noun_phrase(wording, one, noun, color, pattern, random)}
@@ -165,7 +168,7 @@ def _noun_phrase(
 
 
 def _ground(scene: Scene, action: str, random: np.random.Generator) -> str:
-    wording = WORDINGS[scene.split]
+    wording = SPOKEN[scene.split]
     preposition, rest = _choose(wording.grounds[scene.background], random).split(" ", 1)
     return f"{wording.over if action == 'flying' else preposition} {rest}"
 
@@ -178,7 +181,7 @@ def _relation(
     random: np.random.Generator,
 ) -> tuple[Relation, str] | None:
     """A relation that holds strictly between the instance and one of another kind, in words."""
-    wording, actor = WORDINGS[scene.split], scene.instances[index].actor
+    wording, actor = SPOKEN[scene.split], scene.instances[index].actor
     found = [
         (kind, other)
         for kind in RELATIONS
