@@ -61,6 +61,15 @@ def tokenize(query: str) -> list[str]:
     return words
 
 
+def first_words(query: str, count: int) -> str:
+    """`query` up to the end of its `count`-th word (as `tokenize` counts), "" if it has none."""
+    words = list(_WORD.finditer(query))[:count]
+    if not words:
+        return ""
+    whole = len(words) < count or not _WORD.search(query, words[-1].end())
+    return query if whole else query[: words[-1].end()]
+
+
 @dataclass(frozen=True, eq=False)
 class Encoded:
     """One sentence as the model reads it.

@@ -10,7 +10,7 @@ import pytest
 
 from acga_lib import report, tables
 from acga_lib.config import METHODS, run_config
-from acga_lib.datasets import Sample
+from acga_lib.datasets.a2d import A2DSample
 from acga_lib.errors import DataError
 from acga_lib.figures import COLORS, overlays
 from acga_lib.inference import Prediction, threshold
@@ -65,7 +65,7 @@ def rectangle(rows: slice, columns: slice) -> np.ndarray:
 
 def prediction(mask: np.ndarray, target: np.ndarray, *, cue: str | None = None) -> Prediction:
     """A prediction on a sample that lies in no file."""
-    sample = Sample(
+    sample = A2DSample(
         video_id="v", frame=1, instance=0, query="a dog", height=8, width=12, frame_count=1,
         video_path=Path("v.mp4"), mask_path=Path("1.h5"), cue=cue,
     )  # fmt: skip

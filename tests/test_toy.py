@@ -13,6 +13,7 @@ from gensim.models import KeyedVectors
 from sentence_reader import Where, fits, read
 
 from acga_lib.datasets import lexicon, toy
+from acga_lib.datasets.publishing import annotations_sha256
 from acga_lib.datasets.scene import COLORS, label
 from acga_lib.datasets.scenes import Draft, planned_tracks, sample_scene
 from acga_lib.datasets.sentences import Sentence, describe
@@ -261,7 +262,7 @@ def test_a_changed_annotation_is_noticed(tmp_path: Path) -> None:
     sizes = {"train_videos": 1, "test_videos": 0}
     generate_a2d_like(folder, **sizes, seed=0, progress=False)
     record = json.loads((folder / "dataset.json").read_text())
-    assert record["annotations_sha256"] == toy.annotations_sha256(folder)
+    assert record["annotations_sha256"] == annotations_sha256(folder, toy.ANNOTATIONS)
     with (folder / "text_annotations" / "a2d_annotation.txt").open("a") as file:
         file.write("toytrain00000,0,another sentence\n")
     with pytest.raises(DataError, match="changed since"):

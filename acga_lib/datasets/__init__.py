@@ -4,24 +4,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from acga_lib.datasets.a2d import A2DSentences, Sample
+from acga_lib.datasets.a2d import A2DSentences
+from acga_lib.datasets.jhmdb import JHMDBSentences
+from acga_lib.datasets.referit import ReferIt
+from acga_lib.datasets.sample import Sample
 from acga_lib.errors import ConfigError
 
 #: Reader of each benchmark; a new one needs a line here and nothing else.
 READERS: MappingProxyType[str, Callable[..., Sequence[Sample]]] = MappingProxyType(
-    {"a2d": A2DSentences}
+    {"a2d": A2DSentences, "jhmdb": JHMDBSentences, "referit": ReferIt}
 )
 
-__all__ = ["READERS", "A2DSentences", "Sample", "open_dataset"]
+__all__ = ["READERS", "A2DSentences", "JHMDBSentences", "ReferIt", "Sample", "open_dataset"]
 
 
 def open_dataset(name: str, *, root: str | Path, split: str) -> Sequence[Sample]:
     """Open a benchmark that lies on disk in its published layout.
 
     Args:
-        name: "a2d".
-        root: its folder; for "a2d" the one that holds `Release` and `text_annotations`.
-        split: "train" or "test".
+        name: "a2d", "jhmdb" or "referit".
+        root: its folder, which holds for "a2d" `Release` and `text_annotations`, for "jhmdb"
+            `jhmdb_annotation.txt`, `Rename_Images` and `puppet_mask`, and for "referit"
+            `referit-dataset` and `data`.
+        split: "train" or "test"; J-HMDB Sentences has the latter only.
 
     Returns:
         the split's samples in a fixed order; one sample is one sentence on one annotated frame.

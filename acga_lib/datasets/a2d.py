@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 import h5py
 import numpy as np
@@ -16,83 +15,38 @@ from numpy.typing import NDArray
 
 from acga_lib.datasets.a2d_lists import (
     SPLITS,
-    read_cues,
     read_manifest,
     read_missed,
     read_sentences,
 )
+from acga_lib.datasets.lists import read_cues
+from acga_lib.datasets.sample import Sample, Samples, hold_size
 from acga_lib.errors import ConfigError, DataError
-from acga_lib.video import clip_indices, read_clip, read_frames
+from acga_lib.video import read_clip, read_frames
+
+MANIFEST = "videoset.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One sentence on one annotated frame.
+class A2DSample(Sample):
+    """A sample whose video is an mp4 and whose mask lies in its frame's HDF5 file."""
 
-    Attributes:
-        video_id: the video's name; may begin with "-".
-        frame: the annotated frame, counted from 1.
-        instance: id of the actor that the sentence means.
-        query: the sentence, lowercase, stripped.
-        height, width: the video's frame size, pixels.
-        frame_count: the video's number of frames according to the manifest.
-        video_path, mask_path: the mp4 and the HDF5 file of the annotated frame.
-        cue, actor, action, color: what tells the actor apart, where `cues.csv` says so.
-    """
+    @property
+    def video_files(self) -> tuple[Path, ...]:
+        """The mp4."""
+        return (self.video_path,)
 
-    video_id: str
-    frame: int
-    instance: int
-    query: str
-    height: int
-    width: int
-    frame_count: int
-    video_path: Path
-    mask_path: Path
-    cue: str | None = None
-    actor: str | None = None
-    action: str | None = None
-    color: str | None = None
-
-    def clip(self, frames: int = 16) -> NDArray[np.uint8]:
-        """The frames around the annotated one, which stands at index `frames // 2`.
-
-        Beyond the video's edges the first or last frame repeats.
-
-        Args:
-            frames: T, the clip's length.
-
-        Returns:
-            uint8 [T, H, W, 3], RGB.
-
-        Raises:
-            DataError: the mp4 is missing, damaged, shorter than the manifest says, or has another
-                frame size.
-        """
-        try:
-            window = clip_indices(frame=self.frame, count=self.frame_count, length=frames)
-        except DataError as error:
-            raise DataError(
-                f"{self.video_path}: {error}: correct its row in the manifest"
-            ) from error
-        clip = read_clip(self.video_path, window, expected=self.frame_count)
-        _hold_size(self.video_path, clip.shape[1:3], (self.height, self.width))
+    def read(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        """Decode frames of the mp4: uint8 [T, H, W, 3]. Raises as `Sample.read`."""
+        clip = read_clip(self.video_path, indices, expected=self.frame_count)
+        self._hold_size(self.video_path, clip.shape[1:3])
         return clip
 
     def video(self) -> NDArray[np.uint8]:
-        """All frames of the video: uint8 [T, H, W, 3], RGB. Raises as `clip`."""
+        """All frames of the mp4, also beyond those that the manifest counts: [T, H, W, 3]."""
         frames = read_frames(self.video_path, expected=self.frame_count)
-        _hold_size(self.video_path, frames.shape[1:3], (self.height, self.width))
+        self._hold_size(self.video_path, frames.shape[1:3])
         return frames
-
-    def window(self, frames: int = 16) -> list[int]:
-        """The 0-based indices of the frames of `clip`. Raises DataError as `clip_indices`."""
-        try:
-            return clip_indices(frame=self.frame, count=self.frame_count, length=frames)
-        except DataError as error:
-            raise DataError(
-                f"{self.video_path}: {error}: correct its row in the manifest"
-            ) from error
 
     def mask(self) -> NDArray[np.bool_]:
         """The actor's ground truth on the annotated frame: bool [H, W].
@@ -116,11 +70,14 @@ class Sample:
                 )
             raw = masks[()] if masks.ndim == 2 else masks[ids.index(self.instance)]
         mask = np.ascontiguousarray(raw.T != 0)
-        _hold_size(self.mask_path, mask.shape, (self.height, self.width))
+        self._hold_size(self.mask_path, mask.shape)
         return mask
 
+    def _hold_size(self, path: Path, size: tuple[int, ...]) -> None:
+        hold_size(path, size, (self.height, self.width), said_by=MANIFEST)
 
-class A2DSentences(Sequence[Sample]):
+
+class A2DSentences(Samples):
     """The samples of one split, ordered by video (as annotated), frame and instance.
 
     Opening reads the lists and each annotated frame's instance ids; videos and masks are read when
@@ -139,37 +96,13 @@ class A2DSentences(Sequence[Sample]):
     def __init__(self, *, root: str | Path, split: str) -> None:
         if split not in SPLITS:
             raise ConfigError(f"unknown split {split!r} of A2D Sentences: choose train or test")
-        self.root = Path(root)
-        self.split = split
-        self._samples = tuple(_read_samples(self.root, split))
-        if not self._samples:
-            raise DataError(f"{self.root}: has no {split} sample: complete the dataset's download")
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
-    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
-        return self._samples[index]
-
-    def check(self) -> None:
-        """Decode every video in full and read every mask, before a long job relies on them.
-
-        Raises:
-            DataError: at the first file that is missing, damaged or contradicts its annotation.
-        """
-        for path, count in {s.video_path: s.frame_count for s in self}.items():
-            read_frames(path, expected=count)
-        for sample in self:
-            sample.mask()
+        root = Path(root)
+        super().__init__(tuple(_read_samples(root, split)), root=root, split=split)
 
 
 def _read_samples(root: Path, split: str) -> Iterator[Sample]:
     texts = root / "text_annotations"
-    videos = read_manifest(root / "Release" / "videoset.csv")
+    videos = read_manifest(root / "Release" / MANIFEST)
     missed = read_missed(texts / "a2d_missed_videos.txt")
     sentences = read_sentences(texts / "a2d_annotation.txt")
     cues = read_cues(texts / "cues.csv")
@@ -189,7 +122,7 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
             with _open_h5(path) as file:
                 present = sorted(queries.keys() & set(_instances(file, path)))
             for instance in present:
-                yield Sample(
+                yield A2DSample(
                     video_id=video_id,
                     frame=int(path.stem),
                     instance=instance,
@@ -242,11 +175,3 @@ def _dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
 def _instances(file: h5py.File, path: Path) -> list[int]:
     """Ids of the actors annotated on the frame, in the order of its masks."""
     return [int(number) for number in np.ravel(_dataset(file, "instance", path)[()])]
-
-
-def _hold_size(path: Path, size: tuple[int, ...], wanted: tuple[int, int]) -> None:
-    if tuple(size) != wanted:
-        raise DataError(
-            f"{path}: is {size[0]} × {size[1]} pixels (height × width) where videoset.csv says "
-            f"{wanted[0]} × {wanted[1]}: fetch the file again, or correct the video's row"
-        )

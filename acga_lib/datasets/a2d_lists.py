@@ -1,18 +1,16 @@
 """The text lists of A2D Sentences: `videoset.csv`, `a2d_annotation.txt` and their companions."""
 
-import csv
-import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from acga_lib.datasets.lists import read_rows, read_text
 from acga_lib.errors import DataError, QueryError
 
 #: Meaning of the last column of `videoset.csv`, 0 and 1.
 SPLITS = ("train", "test")
 #: A slip in the published file (one row of video T6bNPuKV-wY); every peer drops it.
 COPIED_INSTANCE = "1 (copy)"
-#: What `cues.csv` may say of an instance; `Sample` has a field for each.
-CUE_FIELDS = ("cue", "actor", "action", "color")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,7 @@ def read_manifest(path: Path) -> dict[str, Video]:
         DataError: missing file, or a row that is not nine columns of the right kind.
     """
     videos = {}
-    for line, row in _rows(path):
+    for line, row in read_rows(path):
         try:
             video_id, _label, _start, _end, *numbers, subset = row
             height, width, frame_count, annotated = (int(number) for number in numbers)
@@ -72,7 +70,7 @@ def read_sentences(path: Path) -> dict[str, dict[int, str]]:
         QueryError: an empty sentence.
     """
     sentences: dict[str, dict[int, str]] = {}
-    for line, row in _rows(path)[1:]:
+    for line, row in read_rows(path)[1:]:
         if len(row) != 3 or not (row[1].isdecimal() or row[1] == COPIED_INSTANCE):
             raise DataError(
                 f"{path}, line {line}: {row} is not video_id,instance_id,query: correct the row"
@@ -95,53 +93,48 @@ def read_sentences(path: Path) -> dict[str, dict[int, str]]:
     return sentences
 
 
-def read_cues(path: Path) -> dict[tuple[str, int], dict[str, str]]:
-    """Read the optional `cues.csv`: what tells an instance apart from its neighbours.
-
-    Its header names `video_id`, `instance_id` and any of `CUE_FIELDS`; other columns are ignored.
+def read_paraphrases(path: Path) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Read `paraphrases.csv` (header `video_id,instance_id,query`): other wordings of sentences.
 
     Returns:
-        (video id, instance id) → field → value, empty values left out; nothing without the file.
+        (video id, instance id) → sentences, lowercase and stripped, in the file's order.
 
     Raises:
-        DataError: the two id columns are not there.
+        DataError: missing file or malformed row.
+        QueryError: an empty sentence.
     """
-    if not path.is_file():
-        return {}
-    (_, header), *rows = _rows(path)
-    if not {"video_id", "instance_id"} <= set(header):
-        raise DataError(f"{path}: the header {header} must name video_id and instance_id")
-    cues = {}
+    found: dict[tuple[str, int], tuple[str, ...]] = {}
+    for line, (video_id, instance, query) in _sentence_rows(path, 3):
+        if not instance.isdecimal():
+            raise DataError(f"{path}, line {line}: {instance!r} is not an instance id: correct it")
+        key = video_id, int(instance)
+        found[key] = (*found.get(key, ()), query)
+    return found
+
+
+def read_negatives(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read `negatives.csv` (header `video_id,query`): sentences true of nobody in the video.
+
+    Returns:
+        video id → sentences, lowercase and stripped, in the file's order.
+
+    Raises:
+        DataError: missing file or malformed row.
+        QueryError: an empty sentence.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for _, (video_id, query) in _sentence_rows(path, 2):
+        found[video_id] = (*found.get(video_id, ()), query)
+    return found
+
+
+def _sentence_rows(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows of so many columns after the header, the last one a sentence, with line numbers."""
+    (_, header), *rows = read_rows(path)
     for line, row in rows:
-        cells = dict(zip(header, row, strict=False))
-        if len(row) != len(header) or not cells["instance_id"].isdecimal():
-            raise DataError(f"{path}, line {line}: {row} does not fit the header {header}")
-        key = cells["video_id"], int(cells["instance_id"])
-        cues[key] = {field: cells[field] for field in CUE_FIELDS if cells.get(field)}
-    return cues
-
-
-def read_text(path: Path) -> str:
-    """Read a list as text.
-
-    Raises:
-        DataError: the file is missing or is no UTF-8 text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{path}: no such file: give the folder that holds Release and text_annotations, "
-            "or complete the dataset's download"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as text ({error}): fetch it again") from error
-
-
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Non-empty CSV rows with their line numbers (from 1)."""
-    reader = csv.reader(io.StringIO(read_text(path)))
-    rows = [(reader.line_num, row) for row in reader if row]
-    if not rows:
-        raise DataError(f"{path}: is empty: fetch it again")
-    return rows
+        if len(row) != columns:
+            raise DataError(f"{path}, line {line}: {row} is not {','.join(header)}: correct it")
+        query = row[-1].strip().lower()
+        if not query:
+            raise QueryError(f"{path}, line {line}: an empty sentence: write one or delete the row")
+        yield line, [*row[:-1], query]

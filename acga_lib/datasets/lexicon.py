@@ -35,9 +35,10 @@ class Wording:
     patterned_person: Mapping[str, tuple[str, ...]]
     patterned_thing: Mapping[str, tuple[str, ...]]
     templates: Mapping[str, tuple[str, ...]]
+    shortest: int = 3  #: words of a sentence at least
 
 
-_SIDES = ("left", "right", "top", "bottom", "top left", "top right", "bottom left", "bottom right")
+SIDES = ("left", "right", "top", "bottom", "top left", "top right", "bottom left", "bottom right")
 
 TRAIN = Wording(
     nouns={
@@ -76,8 +77,8 @@ TRAIN = Wording(
         "hill": ("on the hill",),
     },
     over="over",
-    places={side: (f"on the {side}", f"on the {side} side") for side in _SIDES[:4]}
-    | {side: (f"on the {side}", f"at the {side}") for side in _SIDES[2:]}
+    places={side: (f"on the {side}", f"on the {side} side") for side in SIDES[:4]}
+    | {side: (f"on the {side}", f"at the {side}") for side in SIDES[2:]}
     | {"middle": ("in the middle",)},
     relations={
         "left of": ("on the left of the {n}", "left of the {n}"),
@@ -175,8 +176,8 @@ TEST = Wording(
         "hill": ("on the hill", "on the slope"),
     },
     over="above",
-    places={side: (f"on the {side}", f"at the {side} side") for side in _SIDES[:4]}
-    | {side: (f"in the {side} corner", f"on the {side}") for side in _SIDES[4:]}
+    places={side: (f"on the {side}", f"at the {side} side") for side in SIDES[:4]}
+    | {side: (f"in the {side} corner", f"on the {side}") for side in SIDES[4:]}
     | {"middle": ("in the middle", "in the center")},
     relations={
         "left of": ("to the left of the {n}", "on the left side of the {n}"),

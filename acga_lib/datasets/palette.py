@@ -14,7 +14,10 @@ from .scene import COLORS
 
 RGB = tuple[int, int, int]
 
+#: The splits of the A2D-like benchmark and its trunk; they divide one lattice of colours.
 SPLITS = ("train", "test", "trunk")
+#: The pools of the other two benchmarks; they divide what a finer lattice has besides.
+OTHER_SPLITS = ("jhmdb", "referit-train", "referit-test")
 
 #: Ranges of hue (degrees), saturation and value within which a person still uses the name.
 RANGES = {
@@ -30,7 +33,7 @@ RANGES = {
     "gray": ((200, 240), (0.02, 0.06), (0.50, 0.58)),
     "black": ((220, 260), (0.05, 0.20), (0.08, 0.14)),
 }
-STEPS = (4, 4, 6)
+STEPS, FINER_STEPS = (4, 4, 6), (6, 5, 9)
 
 
 def generator(*keys: str | int) -> np.random.Generator:
@@ -46,17 +49,29 @@ def variants(name: str, split: str) -> tuple[RGB, ...]:
     Raises:
         ValueError: `name` or `split` is unknown.
     """
-    if name not in COLORS or split not in SPLITS:
-        raise ValueError(f"no palette for {name!r} in {split!r}; names {COLORS}, splits {SPLITS}")
+    known = (*SPLITS, *OTHER_SPLITS)
+    if name not in COLORS or split not in known:
+        raise ValueError(f"no palette for {name!r} in {split!r}; names {COLORS}, splits {known}")
+    main = _lattice(name, STEPS)
+    if split in SPLITS:
+        return _share(name, main, SPLITS.index(split), len(SPLITS))
+    rest = [one for one in _lattice(name, FINER_STEPS) if one not in main]
+    return _share(name, rest, OTHER_SPLITS.index(split), len(OTHER_SPLITS))
+
+
+def _lattice(name: str, steps: tuple[int, int, int]) -> list[RGB]:
+    """The exact colours of a name on a grid of hues, saturations and values."""
     hues, saturations, values = (
-        np.linspace(low, high, steps)
-        for (low, high), steps in zip(RANGES[name], STEPS, strict=True)
+        np.linspace(low, high, count)
+        for (low, high), count in zip(RANGES[name], steps, strict=True)
     )
-    lattice = [rgb(h, s, v) for h in hues for s in saturations for v in values]
-    # Thinning (not slicing) the lattice gives each split the whole width of the name.
-    unique = list(dict.fromkeys(lattice))
-    shuffled = [unique[i] for i in generator("palette", name).permutation(len(unique))]
-    return tuple(shuffled[SPLITS.index(split) :: len(SPLITS)])
+    return list(dict.fromkeys(rgb(h, s, v) for h in hues for s in saturations for v in values))
+
+
+def _share(name: str, colors: list[RGB], part: int, parts: int) -> tuple[RGB, ...]:
+    """Every `parts`-th colour in a drawn order: each share has the whole width of the name."""
+    shuffled = [colors[i] for i in generator("palette", name).permutation(len(colors))]
+    return tuple(shuffled[part::parts])
 
 
 def pick(name: str, split: str, random: np.random.Generator) -> RGB:

@@ -6,6 +6,7 @@ with the group and are told apart by what they are. The draws depend on (seed, s
 attempt) only.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,11 +22,27 @@ from acga_lib.errors import DataError
 #: Centres, as fractions of the frame's width and height.
 Layout = tuple[tuple[float, float], ...]
 
-HEIGHT, WIDTHS, FRAMES = 160, (176, 200, 224), (20, 26)
+HEIGHT, WIDTHS = 160, (176, 200, 224)
 TRUNK_SIDE, TRUNK_HEIGHTS, TRUNK_FRAMES = 112, (80, 90, 102), 16
 
-#: Share of scenes that start from each cue; chosen so that the cues of the sentences balance.
-CUE_WEIGHTS = {"actor": 0.04, "attribute": 0.24, "action": 0.225, "place": 0.22, "relation": 0.275}
+
+@dataclass(frozen=True)
+class Plan:
+    """How the scenes of a split are drawn.
+
+    `weights` is the share of scenes that start from each cue, chosen so that the cues of the
+    sentences balance; `frames` are the fewest and the most frames.
+    """
+
+    weights: Mapping[str, float]
+    frames: tuple[int, int]
+
+
+VIDEOS = Plan(
+    {"actor": 0.04, "attribute": 0.24, "action": 0.225, "place": 0.22, "relation": 0.275}, (20, 26)
+)
+STILLS = Plan({"actor": 0.06, "attribute": 0.3, "place": 0.26, "relation": 0.38}, (1, 1))
+PLANS = {"train": VIDEOS, "test": VIDEOS, "referit-train": STILLS, "referit-test": STILLS}
 
 #: Rough width of a puppet over its height, for planning a layout before anything is painted.
 ASPECT = {
@@ -136,12 +153,14 @@ def planned_tracks(scene: Scene) -> tuple[Track, ...]:
 def _scheduled(seed: int, split: str, index: int) -> str:
     """The cue of scene number `index`, spread evenly (golden-ratio steps) over any run of them."""
     point = (generator(split, seed, "cue").random() + 0.6180339887 * index) % 1.0
-    bounds = np.cumsum(list(CUE_WEIGHTS.values()))
-    return list(CUE_WEIGHTS)[int(np.searchsorted(bounds[:-1], point, side="right"))]
+    weights = PLANS[split].weights
+    bounds = np.cumsum(list(weights.values()))
+    return list(weights)[int(np.searchsorted(bounds[:-1], point, side="right"))]
 
 
 def _compose(cast: list[Instance], cue: str, split: str, random: np.random.Generator) -> Scene:
     """The cast in a random layout, not yet checked for anything."""
+    low, high = PLANS[split].frames
     if cue == "relation":
         layout = pick([one for one in RELATION_LAYOUTS if len(one) == len(cast)], random)
     else:
@@ -153,7 +172,7 @@ def _compose(cast: list[Instance], cue: str, split: str, random: np.random.Gener
     )
     return Scene(
         instances=placed, background=pick(BACKGROUNDS, random), height=HEIGHT,
-        frames=int(random.integers(FRAMES[0], FRAMES[1] + 1)), width=pick(WIDTHS, random),
+        frames=int(random.integers(low, high + 1)), width=pick(WIDTHS, random),
         seed=draw_seed(random), split=split,
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from acga_lib.datasets.lexicon import (
     denotes,
     verbs,
 )
+from acga_lib.datasets.lexicon_referit import REFERIT
 from acga_lib.datasets.palette import generator
 from acga_lib.datasets.scene import Instance, Scene
 from acga_lib.datasets.truth import (
@@ -32,7 +33,9 @@ from acga_lib.datasets.truth import (
     singles_out,
 )
 
-MIN_WORDS, MAX_WORDS = 3, 14
+#: How the scenes of each split are spoken of; those of the split "trunk" have no sentences.
+SPOKEN = {**WORDINGS, "referit-train": REFERIT, "referit-test": REFERIT}
+MAX_WORDS = 14
 #: How many wordings are tried before an instance counts as impossible to describe.
 TRIES = 80
 MENTION_COLOR, MENTION_PATTERN, CAPITAL = 0.5, 0.35, 0.25
@@ -62,19 +65,31 @@ def describe(
     sentences = []
     for index, cue in enumerate(cues):
         random = generator(scene.split, seed, "words", index)
-        drafts = (_draft(scene, tracks, index, cue, random) for _ in range(TRIES))
-        found = next((draft for draft in drafts if draft is not None), None)
+        drafts = (draft(scene, tracks, index, cue, random) for _ in range(TRIES))
+        found = next((one for one in drafts if one is not None), None)
         if found is None:
             return None
         sentences.append(found)
     return tuple(sentences)
 
 
-def _draft(
+def draft(
     scene: Scene, tracks: tuple[Track, ...], index: int, cue: str, random: np.random.Generator
 ) -> Sentence | None:
-    """One random wording, or None if it is ambiguous, lacks its cue, or has a bad length."""
-    pool = WORDINGS[scene.split].templates[cue if cue in ("place", "relation") else "plain"]
+    """One random wording, or None if it is ambiguous, lacks its cue, or cannot be said."""
+    sentence = word(scene, tracks, index, cue, random)
+    if sentence is None:
+        return None
+    told = sentence.description
+    clear = singles_out(told, index, scene, tracks) and needs(told, cue, index, scene, tracks)
+    return sentence if clear else None
+
+
+def word(
+    scene: Scene, tracks: tuple[Track, ...], index: int, cue: str, random: np.random.Generator
+) -> Sentence | None:
+    """One random wording that is true but may be ambiguous, or None if it cannot be said."""
+    pool = SPOKEN[scene.split].templates[cue if cue in ("place", "relation") else "plain"]
     template = _choose(pool, random)
     slots, description = _name(scene, index, cue, "{v}" in template, random)
     if "{bg}" in template:
@@ -87,7 +102,7 @@ def _draft(
         if not places:
             return None
         slots["side"] = place = _choose(places, random)
-        slots["place"] = _choose(WORDINGS[scene.split].places[place], random)
+        slots["place"] = _choose(SPOKEN[scene.split].places[place], random)
         description = replace(description, place=place)
     if "{rel}" in template:
         found = _relation(scene, tracks, index, "{v}" in template, random)
@@ -96,19 +111,16 @@ def _draft(
         relation, slots["rel"] = found
         description = replace(description, relation=relation)
     text = _finish(template.format(**slots), random)
-    fits = (
-        MIN_WORDS <= len(text.split()) <= MAX_WORDS
-        and singles_out(description, index, scene, tracks)
-        and needs(description, cue, index, scene, tracks)
-    )
-    return Sentence(index, text, cue, description, template) if fits else None
+    if not SPOKEN[scene.split].shortest <= len(text.split()) <= MAX_WORDS:
+        return None
+    return Sentence(index, text, cue, description, template)
 
 
 def _name(
     scene: Scene, index: int, cue: str, with_verb: bool, random: np.random.Generator
 ) -> tuple[dict[str, str], Description]:
     """Words for what the instance is, how it looks and, if asked, what it does."""
-    wording, one = WORDINGS[scene.split], scene.instances[index]
+    wording, one = SPOKEN[scene.split], scene.instances[index]
     noun = _choose(wording.nouns[one.actor], random)
     color, pattern = _look(one, cue, random)
     slots = {"np": _noun_phrase(wording, one, noun, color, pattern, random)}
@@ -156,7 +168,7 @@ def _noun_phrase(
 
 
 def _ground(scene: Scene, action: str, random: np.random.Generator) -> str:
-    wording = WORDINGS[scene.split]
+    wording = SPOKEN[scene.split]
     preposition, rest = _choose(wording.grounds[scene.background], random).split(" ", 1)
     return f"{wording.over if action == 'flying' else preposition} {rest}"
 
@@ -169,7 +181,7 @@ def _relation(
     random: np.random.Generator,
 ) -> tuple[Relation, str] | None:
     """A relation that holds strictly between the instance and one of another kind, in words."""
-    wording, actor = WORDINGS[scene.split], scene.instances[index].actor
+    wording, actor = SPOKEN[scene.split], scene.instances[index].actor
     found = [
         (kind, other)
         for kind in RELATIONS

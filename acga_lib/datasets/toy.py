@@ -1,42 +1,38 @@
 """The embedded benchmark: rendered scenes on disk, laid out exactly like A2D Sentences.
 
-Beyond the real layout there are `text_annotations/cues.csv` (what decides each sentence) and
-`dataset.json`, which is written last and marks the folder as complete.
+Beyond the real layout there are `dataset.json`, which marks the folder as complete, and in
+`text_annotations` what decides each sentence (`cues.csv`), other wordings of the test sentences
+(`paraphrases.csv`), and sentences that are true of nobody in a test video (`negatives.csv`).
 """
 
-import csv
-import hashlib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from acga_lib.datasets.publishing import Parameters, hold_numbers, made, publish, write_csv
 from acga_lib.datasets.renderer import render
+from acga_lib.datasets.rewording import negatives, paraphrases
 from acga_lib.datasets.scene import Scene, label
 from acga_lib.datasets.scenes import sample_scene
 from acga_lib.datasets.sentences import Sentence, describe
 from acga_lib.datasets.toy_files import write_annotation, write_clip
 from acga_lib.datasets.truth import Track, measure
-from acga_lib.errors import ConfigError, DataError
+from acga_lib.errors import DataError
 
 #: Raised whenever the same parameters would give other files.
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 SPLITS = ("train", "test")
 #: The annotated frames, as fractions of the clip.
 ANNOTATED = (1 / 3, 2 / 3)
 ATTEMPTS = 200
 TEXTS, MASKS = "text_annotations", "a2d_annotation_with_instances"
-#: What a benchmark was generated from, as recorded in `dataset.json`.
-Parameters = dict[str, str | int]
 ANNOTATION_HEADER = ("video_id", "instance_id", "query")
+NEGATIVE_HEADER = ("video_id", "query")
+#: The files whose hash tells a changed copy.
+ANNOTATIONS = (
+    "Release/videoset.csv", f"{TEXTS}/*.txt", f"{TEXTS}/*.csv", f"{TEXTS}/{MASKS}/*/*.h5",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,11 +66,13 @@ class Job:
 
 @dataclass(frozen=True)
 class VideoText:
-    """The rows that one video contributes to the three lists."""
+    """The rows that one video contributes: one to `videoset.csv`, several to the other lists."""
 
-    video: tuple[str | int, ...]
+    row: tuple[str | int, ...]
     sentences: tuple[tuple[str, int, str], ...]
     cues: tuple[CueRow, ...]
+    paraphrases: tuple[tuple[str | int, ...], ...] = ()
+    negatives: tuple[tuple[str | int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,28 +105,22 @@ def generate_a2d_like(
         ConfigError: a negative or zero number of videos or workers.
         DataError: `root` holds something else: other parameters, a damaged copy, foreign files.
     """
-    if min(train_videos, test_videos) < 0 or train_videos + test_videos < 1 or workers < 1:
-        raise ConfigError(
-            f"cannot generate {train_videos} training and {test_videos} test videos with "
-            f"{workers} workers: all must be positive"
-        )
-    root = Path(root).resolve()
+    hold_numbers({"training videos": train_videos, "test videos": test_videos}, workers)
     wanted: Parameters = {
         "layout": "a2d", "generator_version": GENERATOR_VERSION, "seed": seed,
         "train_videos": train_videos, "test_videos": test_videos,
     }  # fmt: skip
-    if _already_there(root, wanted):
-        return
-    root.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.partial-", dir=root.parent))
-    try:
-        jobs = [Job(partial, seed, "train", index) for index in range(train_videos)]
-        jobs += [Job(partial, seed, "test", index) for index in range(test_videos)]
-        _write(partial, jobs, wanted, workers=workers, progress=progress)
-        partial.chmod(0o755)
-        _move(partial, root, wanted)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    counts = {"train": train_videos, "test": test_videos}
+
+    def fill(folder: Path) -> Parameters:
+        jobs = [
+            Job(folder, seed, split, index)
+            for split, count in counts.items()
+            for index in range(count)
+        ]
+        return _write(folder, jobs, workers=workers, progress=progress)
+
+    publish(root, wanted, annotations=ANNOTATIONS, fill=fill)
 
 
 def annotated_frames(frames: int) -> list[int]:
@@ -155,110 +147,73 @@ def render_scene(*, seed: int, split: str, index: int) -> Rendered:
     raise DataError(f"{split} video {index} of seed {seed} failed {ATTEMPTS} times: use another")
 
 
-def annotations_sha256(root: Path) -> str:
-    """SHA-256 over every annotation file of a generated benchmark, names included."""
-    texts = root / TEXTS
-    lists = [root / "Release" / "videoset.csv", *texts.glob("*.txt"), *texts.glob("*.csv")]
-    digest = hashlib.sha256()
-    for path in sorted([*lists, *(texts / MASKS).glob("*/*.h5")]):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _already_there(root: Path, wanted: Parameters) -> bool:
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    remedy = "delete the folder or choose another one"
-    try:
-        found = json.loads((root / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{root}: holds no finished generated benchmark (dataset.json is missing or not "
-            f"readable): {remedy}"
-        ) from error
-    other = {key: found.get(key) for key, value in wanted.items() if found.get(key) != value}
-    if other:
-        asked = {key: wanted[key] for key in other}
-        raise DataError(f"{root}: was generated with {other}, not {asked}: {remedy}")
-    if found.get("annotations_sha256") != annotations_sha256(root):
-        raise DataError(f"{root}: an annotation file changed since it was generated: {remedy}")
-    return True
-
-
-def _write(
-    partial: Path, jobs: list[Job], wanted: Parameters, *, workers: int, progress: bool
-) -> None:
-    (partial / "Release" / "clips320H").mkdir(parents=True)
-    (partial / TEXTS / MASKS).mkdir(parents=True)
-    texts = list(tqdm(_results(jobs, workers), total=len(jobs), disable=not progress,
-                      desc="rendering videos", unit="video"))  # fmt: skip
-    sentences = [row for text in texts for row in text.sentences]
-    cues = [row for text in texts for row in text.cues]
-    _write_csv(partial / "Release" / "videoset.csv", [text.video for text in texts])
-    _write_csv(partial / TEXTS / "a2d_annotation.txt", [ANNOTATION_HEADER, *sentences])
-    _write_csv(
-        partial / TEXTS / "cues.csv",
-        [tuple(CueRow.__dataclass_fields__), *(astuple(row) for row in cues)],
+def _write(folder: Path, jobs: list[Job], *, workers: int, progress: bool) -> Parameters:
+    """Everything but `dataset.json` -> what to record there."""
+    (folder / "Release" / "clips320H").mkdir(parents=True)
+    texts = folder / TEXTS
+    (texts / MASKS).mkdir(parents=True)
+    videos = made(_make_video, jobs, workers=workers, progress=progress, unit="video")
+    sentences = [row for video in videos for row in video.sentences]
+    cues = [astuple(row) for video in videos for row in video.cues]
+    write_csv(folder / "Release" / "videoset.csv", [video.row for video in videos])
+    write_csv(texts / "a2d_annotation.txt", [ANNOTATION_HEADER, *sentences])
+    write_csv(texts / "cues.csv", [tuple(CueRow.__dataclass_fields__), *cues])
+    write_csv(
+        texts / "paraphrases.csv",
+        [ANNOTATION_HEADER, *(row for video in videos for row in video.paraphrases)],
     )
-    (partial / TEXTS / "a2d_missed_videos.txt").touch()
-    record = wanted | {
-        "sentences": len(sentences), "annotations_sha256": annotations_sha256(partial),
-    }  # fmt: skip
-    (partial / "dataset.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
-def _results(jobs: list[Job], workers: int) -> Iterator[VideoText]:
-    """The videos' rows in the order of the jobs, made by `workers` processes."""
-    if workers == 1 or len(jobs) == 1:
-        yield from map(_make_video, jobs)
-        return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_make_video, jobs)
+    write_csv(
+        texts / "negatives.csv",
+        [NEGATIVE_HEADER, *(row for video in videos for row in video.negatives)],
+    )
+    (texts / "a2d_missed_videos.txt").touch()
+    return {"sentences": len(sentences)}
 
 
 def _make_video(job: Job) -> VideoText:
     """Render one video, write its clip and masks, and return its rows."""
-    made = render_scene(seed=job.seed, split=job.split, index=job.index)
-    scene, name = made.scene, job.video_id
+    shown = render_scene(seed=job.seed, split=job.split, index=job.index)
+    scene, name = shown.scene, job.video_id
     marked = annotated_frames(scene.frames)
-    write_clip(job.root / "Release" / "clips320H" / f"{name}.mp4", made.frames)
+    write_clip(job.root / "Release" / "clips320H" / f"{name}.mp4", shown.frames)
     folder = job.root / TEXTS / MASKS / name
     folder.mkdir()
     for frame in marked:
-        write_annotation(folder / f"{frame + 1:05d}.h5", made.masks[:, frame])
+        write_annotation(folder / f"{frame + 1:05d}.h5", shown.masks[:, frame])
     first = scene.instances[0]
-    video = (
+    row = (
         name, label(first.actor, first.action), "0:00:00", "0:00:01", scene.height, scene.width,
         scene.frames, len(marked), SPLITS.index(job.split),
     )  # fmt: skip
     return VideoText(
-        video=video,
-        sentences=tuple((name, one.instance, one.text) for one in made.sentences),
-        cues=tuple(_cue_row(name, made, one, marked[1]) for one in made.sentences),
+        row=row,
+        sentences=tuple((name, one.instance, one.text) for one in shown.sentences),
+        cues=tuple(_cue_row(name, shown, one, marked[1]) for one in shown.sentences),
+        **_further(name, shown),
     )
 
 
-def _cue_row(name: str, made: Rendered, sentence: Sentence, frame: int) -> CueRow:
-    one = made.scene.instances[sentence.instance]
-    rows, columns = np.nonzero(made.masks[sentence.instance, frame])
+def _further(name: str, shown: Rendered) -> dict[str, tuple[tuple[str | int, ...], ...]]:
+    """The rows of `paraphrases.csv` and `negatives.csv`, which only test videos have."""
+    if shown.scene.split != "test":
+        return {}
+    told = shown.scene, shown.tracks
+    return {
+        "paraphrases": tuple(
+            (name, one.instance, text)
+            for one in shown.sentences
+            for text in paraphrases(*told, one)
+        ),
+        "negatives": tuple((name, text) for text in negatives(*told, shown.sentences)),
+    }
+
+
+def _cue_row(name: str, shown: Rendered, sentence: Sentence, frame: int) -> CueRow:
+    one = shown.scene.instances[sentence.instance]
+    rows, columns = np.nonzero(shown.masks[sentence.instance, frame])
     return CueRow(
         video_id=name, instance_id=sentence.instance, cue=sentence.cue, actor=one.actor,
         action=one.action, color=one.color, pattern=one.pattern,
-        x=round((columns.mean() + 0.5) / made.scene.width, 4),
-        y=round((rows.mean() + 0.5) / made.scene.height, 4),
+        x=round((columns.mean() + 0.5) / shown.scene.width, 4),
+        y=round((rows.mean() + 0.5) / shown.scene.height, 4),
     )  # fmt: skip
-
-
-def _write_csv(path: Path, rows: Iterable[Iterable[str | int | float]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
-
-
-def _move(partial: Path, root: Path, wanted: Parameters) -> None:
-    """Move the finished folder into place; a twin that was faster wins."""
-    try:
-        os.replace(partial, root)
-    except OSError:
-        if not _already_there(root, wanted):
-            raise

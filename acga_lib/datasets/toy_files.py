@@ -1,13 +1,16 @@
-"""Writers of single files in the layout of A2D: H.264 clips and MATLAB-ordered mask files."""
+"""Writers of single files: H.264 clips, and masks as A2D, J-HMDB and ReferIt store them."""
 
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import av
 import h5py
 import numpy as np
+from scipy.io import savemat
 
 FRAME_RATE = 24
+MAT_HEADER = b"MATLAB 5.0 MAT-file"
 #: x264's constant rate factor: visible but moderate compression, like the clips on the web.
 QUALITY = 23
 #: One thread is not enough for equal output: with AVX-512, x264's macroblock tree ("mbtree", a
@@ -52,3 +55,11 @@ def write_annotation(path: Path, masks: np.ndarray) -> None:
         file.create_dataset(
             "reMask", data=stored[0] if len(stored) == 1 else stored, compression="gzip"
         )
+
+
+def write_mat(path: Path, key: str, array: np.ndarray) -> None:
+    """Write one array as a MATLAB file whose bytes depend on nothing but its content."""
+    buffer = BytesIO()
+    savemat(buffer, {key: array}, do_compression=True)
+    # The first 116 bytes are a free text, in which scipy puts the time of writing.
+    path.write_bytes(MAT_HEADER.ljust(116) + buffer.getvalue()[116:])

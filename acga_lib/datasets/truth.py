@@ -104,7 +104,6 @@ def holds_relation(kind: str, index: int, other: int, scene: Scene, tracks: tupl
     """Whether instance `index` stands in the relation `kind` to instance `other`."""
     one, two = tracks[index], tracks[other]
     dx, dy = one.x - two.x, one.y - two.y
-    side, gap = _side_gap(one, two)
     margin = -0.04 if lenient else 0.12
     if kind in ("following", "ahead"):
         facing = scene.instances[other].facing
@@ -115,23 +114,30 @@ def holds_relation(kind: str, index: int, other: int, scene: Scene, tracks: tupl
             return False
         truth = along > margin
     else:
+        # Most sentences are rejected: only what a relation is about is computed.
         truth = {
-            "left of": dx < -margin,
-            "right of": dx > margin,
-            "above": (dy < 0.0) if lenient else (dy < -0.2) & (abs(side) < 0.5),
-            "below": (dy > 0.0) if lenient else (dy > 0.2) & (abs(side) < 0.5),
-            "near": gap < (0.3 if lenient else 0.13),
-            "beside": (gap < 0.3) if lenient else (gap < 0.13) & (abs(dy) < 0.2),
-            "far": gap > (0.2 if lenient else 0.4),
-        }[kind]
+            "left of": lambda: dx < -margin,
+            "right of": lambda: dx > margin,
+            "above": lambda: (dy < 0.0) if lenient else (dy < -0.2) & _in_column(one, two),
+            "below": lambda: (dy > 0.0) if lenient else (dy > 0.2) & _in_column(one, two),
+            "near": lambda: _gap(one, two) < (0.3 if lenient else 0.13),
+            "beside": lambda: (
+                _gap(one, two) < 0.3 if lenient else (_gap(one, two) < 0.13) & (abs(dy) < 0.2)
+            ),
+            "far": lambda: _gap(one, two) > (0.2 if lenient else 0.4),
+        }[kind]()
     return bool(truth.any() if lenient else truth.all())
 
 
-def _side_gap(one: Track, two: Track) -> tuple[np.ndarray, np.ndarray]:
-    """Horizontal distance of the boxes' centres and gap between the boxes, both in heights [T]."""
-    side = (one.box[0] + one.box[2] - two.box[0] - two.box[2]) / 2
+def _in_column(one: Track, two: Track) -> np.ndarray:
+    """Whether the boxes' centres are less than half a height apart sideways, bool [T]."""
+    return abs((one.box[0] + one.box[2] - two.box[0] - two.box[2]) / 2) < 0.5
+
+
+def _gap(one: Track, two: Track) -> np.ndarray:
+    """Distance between the boxes in heights, 0 where they overlap [T]."""
     apart = np.maximum(one.box[:2] - two.box[2:], two.box[:2] - one.box[2:])
-    return side, np.hypot(*np.maximum(apart, 0.0))
+    return np.hypot(*np.maximum(apart, 0.0))
 
 
 def _moves(track: Track, facing: int) -> bool:

@@ -1,0 +1,129 @@
+"""ReferIt (RefCLEF): still images and referring expressions, in the layout of Hu et al. 2016.
+
+The kit trains on it what the rows without `*` of Table 1 were trained on: images, no actions.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acga_lib.datasets.lists import CUE_FIELDS, read_text
+from acga_lib.datasets.sample import Sample, Samples, hold_size
+from acga_lib.datasets.stills import hold_foreground, image_size, read_image, read_mat
+from acga_lib.errors import ConfigError, DataError, QueryError
+from acga_lib.text import MAX_WORDS, first_words
+
+#: The file of each split, in `data`.
+QUERIES = {"train": "referit_query_trainval.json", "test": "referit_query_test.json"}
+CUES = "cues.json"
+MASK_KEY = "segimg_t"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferItSample(Sample):
+    """A sample whose video is one image that stands still."""
+
+    @property
+    def video_files(self) -> tuple[Path, ...]:
+        """The image."""
+        return (self.video_path,)
+
+    def read(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        """The image once per index: uint8 [T, H, W, 3]. Raises as `Sample.read`."""
+        return np.stack([read_image(self.video_path)] * len(indices))
+
+    def mask(self) -> NDArray[np.bool_]:
+        """The region that the expression means: bool [H, W]. In the file, zero is foreground.
+
+        Raises:
+            DataError: the file is missing or damaged, has another size than the image, or no
+                foreground.
+        """
+        mask = read_mat(self.mask_path, MASK_KEY) == 0
+        hold_size(self.mask_path, mask.shape, (self.height, self.width), said_by="its image")
+        hold_foreground(mask, self.mask_path, f"region {self.instance}")
+        return mask
+
+
+class ReferIt(Samples):
+    """One sample per expression, in the file's order.
+
+    Opening reads the split's expressions and the images' headers.
+
+    Args:
+        root: folder that holds `referit-dataset` and `data`.
+        split: "train" (the published trainval) or "test".
+
+    Raises:
+        ConfigError: another split.
+        DataError: a file is missing or damaged.
+        QueryError: an expression without a word.
+    """
+
+    def __init__(self, *, root: str | Path, split: str) -> None:
+        if split not in QUERIES:
+            raise ConfigError(f"unknown split {split!r} of ReferIt: choose train or test")
+        root = Path(root)
+        super().__init__(tuple(_read_samples(root, split)), root=root, split=split)
+
+
+def _read_samples(root: Path, split: str) -> Iterator[Sample]:
+    path = root / "data" / QUERIES[split]
+    expressions, cues = _read_lists(path), _read_lists(path.with_name(CUES), optional=True)
+    sizes: dict[str, tuple[int, int]] = {}
+    for key, texts in expressions.items():
+        image, _, region = key.rpartition("_")
+        if not image or not region.isdecimal():
+            raise DataError(f"{path}: the key {key!r} is not <image>_<region>: correct it")
+        picture = root / "referit-dataset" / "images" / f"{image}.jpg"
+        if image not in sizes:
+            sizes[image] = image_size(picture)
+        height, width = sizes[image]
+        told = _cues_of(key, cues, len(texts), path.with_name(CUES))
+        for text, cue in zip(texts, told, strict=True):
+            yield ReferItSample(
+                video_id=image, frame=1, instance=int(region), query=_query(text, key, path),
+                height=height, width=width, frame_count=1, video_path=picture,
+                mask_path=root / "referit-dataset" / "mask" / f"{key}.mat", **cue,
+            )  # fmt: skip
+
+
+def _query(text: Any, key: str, path: Path) -> str:
+    """The expression, lowercase; of more than 20 words the first 20, as in Hu et al.'s code."""
+    query = first_words(str(text).strip().lower(), MAX_WORDS)
+    if not query:
+        raise QueryError(
+            f"{path}: {key} has an expression without a word ({text!r}): write one or delete it"
+        )
+    return query
+
+
+def _read_lists(path: Path, *, optional: bool = False) -> dict[str, list[Any]]:
+    """Read a JSON object whose values are lists; empty where an optional file is missing."""
+    if optional and not path.is_file():
+        return {}
+    try:
+        found = json.loads(read_text(path))
+    except ValueError as error:
+        raise DataError(f"{path}: not readable JSON ({error}): fetch it again") from error
+    if not isinstance(found, dict) or not all(isinstance(v, list) for v in found.values()):
+        raise DataError(f"{path}: is not an object of lists by <image>_<region>: fetch it again")
+    return found
+
+
+def _cues_of(
+    key: str, cues: dict[str, list[Any]], count: int, path: Path
+) -> list[dict[str, str]]:  # fmt: skip
+    """What `cues.json` says of each of a region's `count` expressions, empty values left out."""
+    told = cues.get(key, [{}] * count)
+    if len(told) != count or not all(isinstance(one, dict) for one in told):
+        raise DataError(
+            f"{path}: {key} holds {len(told)} cues for {count} expressions: write an object of "
+            f"{', '.join(CUE_FIELDS)} for each"
+        )
+    return [{field: one[field] for field in CUE_FIELDS if one.get(field)} for one in told]
