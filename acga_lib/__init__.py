@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from acga_lib.datasets import open_dataset
     from acga_lib.i3d import load_i3d
-    from acga_lib.inference import Segmenter
     from acga_lib.metrics import segmentation_metrics
     from acga_lib.model import ACGA, Responses
+    from acga_lib.segmenter import Segmenter
 
 __all__ = [
     "ACGA", "Responses", "Segmenter", "load_i3d", "open_dataset", "segmentation_metrics",
@@ -22,7 +22,7 @@ __all__ = [
 #: Where each name is found when it is first asked for: torch takes seconds to import, and the
 #: commands that plan jobs or read records do without it.
 _MODULES = {
-    "ACGA": "model", "Responses": "model", "Segmenter": "inference", "load_i3d": "i3d",
+    "ACGA": "model", "Responses": "model", "Segmenter": "segmenter", "load_i3d": "i3d",
     "open_dataset": "datasets", "segmentation_metrics": "metrics",
 }  # fmt: skip
 

@@ -138,8 +138,10 @@ class TwoStream(nn.Module):
     def forward(self, features: Tensor, words: Tensor) -> Responses:
         """RGB and flow features [B, 2, 528, T, h, w], word vectors -> fused `Responses`."""
         rgb, flow = self.rgb(features[:, 0], words), self.flow(features[:, 1], words)
-        fused = ((2 * one + other) / 3 for one, other in zip(rgb[:3], flow[:3], strict=True))
-        return Responses(*fused, rgb.word_attention, rgb.context_attention)
+        small, medium, large = (
+            (2 * one + other) / 3 for one, other in zip(rgb[:3], flow[:3], strict=True)
+        )
+        return Responses(small, medium, large, rgb.word_attention, rgb.context_attention)
 
 
 def scaled_hu(vocabulary: int, *, image_width: float, text_width: float) -> Hu:

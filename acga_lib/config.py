@@ -21,13 +21,12 @@ class Profile:
     frames: int  #: frames of a clip, the annotated one in the middle
     trunk: str  #: weight file of the I3D trunk, relative to `data/weights`
     trunk_width: float  #: width multiplier of I3D, 1 as published
-    # The defaults of these five are those of the small profiles, and of their older records.
-    flow_trunk: str = "toy_i3d_flow.safetensors"  #: weight file of I3D's flow network, likewise
+    flow_trunk: str  #: weight file of I3D's flow network, likewise
     #: optical flow, one of `flow.FLOW_METHODS`; TV-L1 in the paper's [6] (Gavrilyuk et al. 2018)
-    flow_method: str = "dis"
-    image_network: str = "toy_vgg.safetensors"  #: weight file of VGG-16, likewise
-    image_side: int = 224  #: pixels of VGG-16's square, letterboxed input; Hu et al. 2016: 512
-    image_width: float = 0.125  #: width multiplier of VGG-16, 1 as published
+    flow_method: str
+    image_network: str  #: weight file of VGG-16, likewise
+    image_side: int  #: pixels of VGG-16's square, letterboxed input; Hu et al. 2016: 512
+    image_width: float  #: width multiplier of VGG-16, 1 as published
     head_width: float  #: width multiplier of the decoder, 1 as published
     train_videos: int  #: size of the embedded benchmark's set in the layout of A2D Sentences
     test_videos: int
@@ -52,19 +51,19 @@ PROFILES = {
     for profile in (
         Profile(
             name="quick", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
-            trunk_width=0.25, head_width=0.125, train_videos=16, test_videos=8, jhmdb_videos=4,
-            referit_images=(16, 4),
-            epochs=2, batch_size=4, rate_factor=2.0, by_frame=True,
-            vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True,
-            workers=0,
+            trunk_width=0.25, flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
+            image_network="toy_vgg.safetensors", image_side=224, image_width=0.125,
+            head_width=0.125, train_videos=16, test_videos=8, jhmdb_videos=4,
+            referit_images=(16, 4), epochs=2, batch_size=4, rate_factor=2.0, by_frame=True,
+            vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True, workers=0,
         ),
         Profile(
             name="toy", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
-            trunk_width=0.25, head_width=0.125, train_videos=700, test_videos=100, jhmdb_videos=60,
-            referit_images=(700, 20),
-            epochs=4, batch_size=4, rate_factor=2.0,
-            by_frame=True, vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True,
-            workers=0,
+            trunk_width=0.25, flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
+            image_network="toy_vgg.safetensors", image_side=224, image_width=0.125,
+            head_width=0.125, train_videos=700, test_videos=100, jhmdb_videos=60,
+            referit_images=(700, 20), epochs=4, batch_size=4, rate_factor=2.0, by_frame=True,
+            vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True, workers=0,
         ),
         Profile(
             name="paper", side=512, frames=16, trunk="i3d_rgb_kinetics.pt",

@@ -160,10 +160,22 @@ class FeatureStore:
         self.folder = Path(root) / recipe.key
         self._hashes: dict[tuple[Path, int, int], str] = {}
 
+    @property
+    def key(self) -> str:
+        """The recipe's key."""
+        return self.recipe.key
+
+    @property
+    def side(self) -> int:
+        """Pixels of the square that the features show."""
+        return self.recipe.side
+
     def path(self, sample: Sample) -> Path:
         """Where the feature of the sample's clip is, or would be."""
-        name = f"{sample.frame:05d}-{self._hash(sample.video_path)}.npz"
-        return self.folder / sample.video_id / name
+        hashes = [self._hash(path) for path in sample.video_files]
+        if len(hashes) > 1:  # frames in files of their own
+            hashes = [hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]]
+        return self.folder / sample.video_id / f"{sample.frame:05d}-{hashes[0]}.npz"
 
     def _hash(self, video: Path) -> str:
         """16 digits of the file's hash, computed again when its size or time changes."""
@@ -225,6 +237,23 @@ class FeatureStore:
         """Entries in the store and their bytes on disk."""
         sizes = [path.stat().st_size for path in self.folder.glob("*/*.npz")]
         return len(sizes), sum(sizes)
+
+
+class StackedStores:
+    """RGB and flow features of the same clips side by side, for methods that read both."""
+
+    def __init__(self, stores: Sequence[FeatureStore]) -> None:
+        self.stores = stores
+        self.side = stores[0].side
+        self.key = "+".join(store.key for store in stores)
+
+    def path(self, sample: Sample) -> Path:
+        """Where the first store keeps the sample's clip."""
+        return self.stores[0].path(sample)
+
+    def get(self, sample: Sample) -> NDArray[np.float16]:
+        """Both features, float16 [2, 528, T/4, h, w]. Raises as `FeatureStore.get`."""
+        return np.stack([store.get(sample) for store in self.stores])
 
 
 def _by_video(samples: Iterable[Sample]) -> list[Sequence[Sample]]:

@@ -1,5 +1,7 @@
 """The multi-resolution weighted loss (Sec. 3.4, Eq. 14–16)."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +27,7 @@ def weighted_bce(
 
 
 #: How the small ground truths come from the large one (`methods.Stage.coarse_truth`).
-COARSE = {
+COARSE: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
     "interpolated": interpolate,  # Sec. 3.4: Y^S and Y^M are bilinear interpolations of Y^L
     "any": F.adaptive_max_pool2d,
 }

@@ -57,6 +57,11 @@ class MethodConfig:
         """The methods that must be trained before this one."""
         return (self.starts_from,) if self.starts_from else self.streams
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities of the features that the method reads, RGB first."""
+        return tuple(METHODS[name].modality for name in self.streams) or (self.modality,)
+
 
 #: Sec. 4.2: Adam, 5e-4, divided by 10 after 8 of 12 epochs.
 _ACGA = (Stage(learning_rate=5e-4, divisions=(2 / 3,)),)

@@ -7,7 +7,7 @@ from acga_lib.config import Profile
 from acga_lib.i3d import scaled
 from acga_lib.methods import METHODS, MethodConfig
 from acga_lib.model import ACGA
-from acga_lib.text import Vocabulary
+from acga_lib.text import Vocabulary, WordVectors
 
 
 def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
@@ -28,3 +28,8 @@ def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
         case "two_stream":
             return TwoStream([build_network(METHODS[name], profile) for name in method.streams])
     raise ValueError(f"method '{method.name}' names an unknown network '{method.network}'")
+
+
+def reader_of(method: MethodConfig) -> WordVectors | Vocabulary:
+    """How the method reads sentences: frozen word vectors, or numbers of a vocabulary."""
+    return Vocabulary.load() if method.network in ("hu", "li") else WordVectors.load()

@@ -6,24 +6,28 @@ Each step does only what is missing, so any notebook can be run first, alone, an
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock
+from torch import nn
 
 from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.datasets.toy import generate_a2d_like
-from acga_lib.errors import CheckpointError
-from acga_lib.features import FeatureStore, Recipe
-from acga_lib.i3d import load_i3d
+from acga_lib.datasets.toy_jhmdb import generate_jhmdb_like
+from acga_lib.datasets.toy_referit import generate_referit_like
+from acga_lib.errors import CheckpointError, ConfigError
+from acga_lib.features import MODALITIES, FeatureStore, Recipe, StackedStores, file_hash
 from acga_lib.inference import load_run
-from acga_lib.model import ACGA
+from acga_lib.methods import METHODS, REFERIT
+from acga_lib.networks import reader_of
 from acga_lib.results import finish_run
-from acga_lib.text import WordVectors
-from acga_lib.training import SampleTensors, build_model, shuffled_queries, train
+from acga_lib.tensors import SampleTensors, shuffled_queries
+from acga_lib.text import Vocabulary, WordVectors
+from acga_lib.training import build_model, train
 
 RUNS = ROOT / "results" / "runs"
 WORK = ROOT / "results" / "work"
@@ -35,22 +39,87 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def trunk_path(config: RunConfig) -> Path:
-    """The weight file of the profile's trunk."""
-    return ROOT / "data" / "weights" / PROFILES[config.profile].trunk
+def network_path(config: RunConfig, modality: str = "rgb") -> Path:
+    """The weight file of the profile's frozen network for a modality."""
+    return ROOT / "data" / "weights" / MODALITIES[modality].weights(PROFILES[config.profile])
 
 
 def open_split(config: RunConfig, split: str, *, progress: bool = True) -> Sequence[Sample]:
     """The samples of one split; the embedded benchmark is generated first where it is missing."""
     if config.dataset == "toy":
         profile = PROFILES[config.profile]
-        # Two dozen videos are drawn before a second process has started.
-        few = profile.train_videos + profile.test_videos < 50
         generate_a2d_like(
             config.root, train_videos=profile.train_videos, test_videos=profile.test_videos,
-            seed=0, workers=1 if few else 2, progress=progress,
+            seed=0, workers=_workers(profile.train_videos), progress=progress,
         )  # fmt: skip
     return open_dataset(DATASETS[config.dataset], root=config.root, split=split)
+
+
+def open_referit(config: RunConfig, split: str, *, progress: bool = True) -> Sequence[Sample]:
+    """The samples of ReferIt, or of the embedded stand-in, generated where it is missing.
+
+    Raises ConfigError on another dataset than the embedded one without `referit_root`.
+    """
+    if config.dataset != "toy" and not config.referit_root:
+        raise ConfigError(
+            f"method '{config.method}' on '{config.data}' trains on ReferIt: give its folder as "
+            "referit_root (data/README.md says where to get it), or leave this method out"
+        )
+    root = Path(config.referit_root) if config.referit_root else config.embedded("referit")
+    if not config.referit_root:
+        train_images, test_images = PROFILES[config.profile].referit_images
+        generate_referit_like(
+            root, train_images=train_images, test_images=test_images, seed=0,
+            workers=_workers(train_images), progress=progress,
+        )  # fmt: skip
+    return open_dataset("referit", root=root, split=split)
+
+
+def open_jhmdb(config: RunConfig, root: str = "", *, progress: bool = True) -> Sequence[Sample]:
+    """The samples of J-HMDB Sentences under `root`, or of the embedded stand-in where empty."""
+    if not root:
+        videos = PROFILES[config.profile].jhmdb_videos
+        generate_jhmdb_like(
+            config.embedded("jhmdb"), videos=videos, seed=0, workers=_workers(videos),
+            progress=progress,
+        )  # fmt: skip
+    return open_dataset("jhmdb", root=root or config.embedded("jhmdb"), split="test")
+
+
+def _workers(videos: int) -> int:
+    """Two dozen videos are drawn before a second process has started."""
+    return 1 if videos < 50 else 2
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a method reads: the features of its modality, and sentences as it takes them."""
+
+    store: FeatureStore | StackedStores
+    vectors: WordVectors | Vocabulary
+    extracted: int = 0  #: (video, frame) pairs whose features had to be computed
+
+    def tensors(
+        self, samples: Sequence[Sample], queries: Sequence[str] | None = None
+    ) -> SampleTensors:
+        """Samples as tensors, with other sentences where given."""
+        return SampleTensors(samples, store=self.store, vectors=self.vectors, queries=queries)
+
+
+def inputs_of(
+    config: RunConfig, samples: Sequence[Sample], *, device: str = "cpu", progress: bool = True
+) -> Inputs:
+    """Complete the method's feature store for `samples`."""
+    method, profile = METHODS[config.method], PROFILES[config.profile]
+    stores, extracted = [], 0
+    for modality in method.modalities:
+        weights = network_path(config, modality)
+        store = FeatureStore(FEATURES, Recipe.of(profile, weights, modality=modality))
+        network = MODALITIES[modality].load(weights)
+        extracted += store.extract(samples, network, device=device, progress=progress)
+        stores.append(store)
+    store = StackedStores(stores) if method.streams else stores[0]
+    return Inputs(store, reader_of(method), extracted)
 
 
 @dataclass(frozen=True)
@@ -59,9 +128,7 @@ class Prepared:
 
     train: SampleTensors
     test: SampleTensors
-    store: FeatureStore
-    vectors: WordVectors
-    extracted: int  #: (video, frame) pairs whose features had to be computed
+    inputs: Inputs
 
 
 def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) -> Prepared:
@@ -70,46 +137,56 @@ def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) ->
     With `shuffle_queries`, the training samples are given each other's sentences; the test samples
     keep their own.
     """
-    splits = {name: open_split(config, name, progress=progress) for name in ("train", "test")}
-    weights = trunk_path(config)
-    store = FeatureStore(FEATURES, Recipe.of(PROFILES[config.profile], weights))
-    extracted = store.extract(
-        [*splits["train"], *splits["test"]], load_i3d(weights), device=device, progress=progress
-    )
-    vectors = WordVectors.load()
-    queries = (
-        shuffled_queries(splits["train"], seed=config.seed) if config.shuffle_queries else None
-    )
-    train_data = SampleTensors(splits["train"], store=store, vectors=vectors, queries=queries)
-    test_data = SampleTensors(splits["test"], store=store, vectors=vectors)
-    return Prepared(train_data, test_data, store, vectors, extracted)
+    opened = open_referit if METHODS[config.method].trained_on == REFERIT else open_split
+    training = opened(config, "train", progress=progress)
+    test = open_split(config, "test", progress=progress)
+    inputs = inputs_of(config, [*training, *test], device=device, progress=progress)
+    queries = shuffled_queries(training, seed=config.seed) if config.shuffle_queries else None
+    return Prepared(inputs.tensors(training, queries), inputs.tensors(test), inputs)
 
 
 def train_or_load(
     config: RunConfig, data: Prepared, *, device: str = "cpu", progress: bool = True
-) -> tuple[ACGA, dict[str, Any]]:
+) -> tuple[nn.Module, dict[str, Any]]:
     """The trained network of a run and its record; trained only if no record of it fits.
 
-    An interrupted training is continued from its checkpoint in `results/work`.
+    A method that starts from others has them trained first. An interrupted training is continued
+    from its checkpoint in `results/work`.
     """
+    trained = {}
+    for name in METHODS[config.method].needs:
+        first = replace(config, method=name)
+        prepared = prepare(first, device=device, progress=progress)
+        trained[name], _ = train_or_load(first, prepared, device=device, progress=progress)
+    origins = {name: _weights_hash(replace(config, method=name)) for name in trained}
     path = RUNS / f"{config.run_id}.json"
     work = WORK / config.run_id
     work.mkdir(parents=True, exist_ok=True)
     with FileLock(work / ".lock"):  # two notebooks may ask for the same run
-        if _is_current(path, config, data):
+        if _is_current(path, config, data, origins):
             return load_run(path)
         start = time.perf_counter()
-        model = build_model(config, trunk=trunk_path(config))
+        model = build_model(config, trunk=_trunk(config), trained=trained)
         progressed = train(config, model, data.train, work=work, device=device, progress=progress)
         record = finish_run(
             config, model, progressed, train=data.train, test=data.test, runs=RUNS, device=device,
-            seconds=time.perf_counter() - start, show_progress=progress,
+            seconds=time.perf_counter() - start, starts_from=origins, show_progress=progress,
         )  # fmt: skip
         (work / "checkpoint.pt").unlink(missing_ok=True)
     return model, record
 
 
-def _is_current(path: Path, config: RunConfig, data: Prepared) -> bool:
+def _trunk(config: RunConfig) -> Path | None:
+    """The I3D whose Mixed_4f the method's network goes on training."""
+    modality = METHODS[config.method].modality
+    return None if modality == "image" else network_path(config, modality)
+
+
+def _weights_hash(config: RunConfig) -> str:
+    return file_hash(RUNS / f"{config.run_id}.safetensors")
+
+
+def _is_current(path: Path, config: RunConfig, data: Prepared, origins: dict[str, str]) -> bool:
     """Whether a record with weights lies at `path` that this configuration and data would make."""
     try:
         _, record = load_run(path)
@@ -117,5 +194,6 @@ def _is_current(path: Path, config: RunConfig, data: Prepared) -> bool:
         return False
     wanted = json.loads(json.dumps(config.describe()))
     fingerprints = {"train": data.train.fingerprint, "test": data.test.fingerprint}
-    found = (record["config"], record.get("data"), record.get("features"))
-    return found == (wanted, fingerprints, data.store.recipe.key)
+    return (wanted, fingerprints, data.inputs.store.key, origins) == (
+        record["config"], record.get("data"), record.get("features"), record.get("starts_from")
+    )  # fmt: skip

@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from acga_lib.config import METHODS, ROOT
+from acga_lib.config import ROOT
 from acga_lib.errors import DataError, KitError
+from acga_lib.methods import METHODS
 from acga_lib.records import read_run, read_runs, write_text
 from acga_lib.tables import HEADINGS, PAPER
 

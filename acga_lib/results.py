@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from itertools import tee
@@ -14,13 +15,14 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from acga_lib.config import ROOT, RunConfig
 from acga_lib.inference import Prediction, predictions
 from acga_lib.metrics import intersection_and_union, segmentation_metrics
-from acga_lib.model import ACGA
 from acga_lib.records import write_text
-from acga_lib.training import Progress, SampleTensors
+from acga_lib.tensors import SampleTensors
+from acga_lib.training import Progress
 
 
 def points_at_the_right_half(prediction: Prediction) -> bool:
@@ -76,13 +78,14 @@ def breakdown(samples: pd.DataFrame, by: str) -> dict[str, dict[str, float]]:
 
 def finish_run(
     config: RunConfig,
-    model: ACGA,
+    model: nn.Module,
     progress: Progress,
     *,
     train: SampleTensors,
     test: SampleTensors,
     seconds: float,
     runs: Path,
+    starts_from: dict[str, str],
     device: str = "cpu",
     show_progress: bool = True,
 ) -> dict[str, Any]:
@@ -90,6 +93,7 @@ def finish_run(
 
     `<run_id>.safetensors` holds the matrices in half precision; the model is rounded to them before
     it is scored. `<run_id>.json` is written last, so a record always has its numbers.
+    starts_from: hashes of the weights of the runs that this one started from, by method.
     """
     runs.mkdir(parents=True, exist_ok=True)
     path = runs / f"{config.run_id}.json"
@@ -106,16 +110,33 @@ def finish_run(
         "breakdown": {by: breakdown(samples, by) for by in ("cue", "actor", "action")},
         "samples": {"train": len(train), "test": len(test)},
         "data": {"train": train.fingerprint, "test": test.fingerprint},
-        "features": test.store.recipe.key,
+        "features": test.store.key,
+        "starts_from": starts_from,
         "unknown_words": sorted({*train.unknown, *test.unknown}),
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps": progress.step,
         "losses": _thinned(progress.losses),
         "seconds": round(seconds, 1),
+        "seconds_per_query": seconds_per_query(model, test, device=device),
         "environment": environment(device),
     }
     write_text(path, json.dumps(record, indent=1) + "\n")
     return record
+
+
+@torch.inference_mode()
+def seconds_per_query(
+    model: nn.Module, data: SampleTensors, *, device: str = "cpu", queries: int = 20
+) -> float:
+    """Median seconds from stored features and one sentence to the response, in `model` alone."""
+    model.to(device).eval()
+    measured = []
+    for index in range(min(queries, len(data))):
+        features, words = (part.unsqueeze(0).to(device) for part in data[index][:2])
+        start = time.perf_counter()
+        model(features, words).large.sum().item()  # waits for the device
+        measured.append(time.perf_counter() - start)
+    return round(float(np.median(measured)), 5)
 
 
 def _thinned(losses: Sequence[float], points: int = 60) -> list[float]:

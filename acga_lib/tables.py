@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from acga_lib.config import METHODS
+from acga_lib.methods import METHODS
 from acga_lib.records import METRICS, write_text
 
 #: Table 3 as published (Wang et al. 2019), in percent, in the order of METRICS: A2D Sentences.

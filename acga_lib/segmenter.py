@@ -1,0 +1,176 @@
+"""One clip and one query to a mask: the `Segmenter`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from acga_lib.config import ROOT, Profile
+from acga_lib.datasets import Sample
+from acga_lib.errors import CheckpointError, DataError
+from acga_lib.features import MODALITIES, Recipe, Trunk
+from acga_lib.figures import overlay
+from acga_lib.inference import load_run, threshold
+from acga_lib.methods import METHODS
+from acga_lib.networks import reader_of
+from acga_lib.text import Vocabulary, WordVectors
+from acga_lib.video import Letterbox, read_frames
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What a query selects in one frame."""
+
+    frame: NDArray[np.uint8]  #: [H, W, 3] RGB, the segmented frame
+    query: str
+    tokens: tuple[str, ...]  #: the N words of the query
+    unknown: tuple[str, ...]  #: words without a vector, which the model cannot see
+    mask: NDArray[np.bool_]  #: [H, W]
+    response: NDArray[np.float32]  #: [H, W] probability of foreground
+    #: [N, H, W] how much each pixel attends to each word (Eq. 4); None without attention. The
+    #: padding after the sentence takes part in the softmax, so the words need not sum to 1.
+    word_attention: NDArray[np.float32] | None
+    #: [H, W] how much context the pixels of the mask gather from each pixel (Eq. 8), sums to 1 on
+    #: the feature grid; None without attention.
+    context_attention: NDArray[np.float32] | None
+
+    def overlay(self) -> NDArray[np.uint8]:
+        """The frame with the mask in colour, uint8 [H, W, 3]."""
+        return overlay(self.frame, self.mask)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenFrames(Sample):
+    """A sample whose frames are in memory and whose mask nobody knows."""
+
+    frames: NDArray[np.uint8]  #: [T, H, W, 3] RGB
+
+    @property
+    def video_files(self) -> tuple[Path, ...]:
+        """None."""
+        return ()
+
+    def read(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        """Frames by their 0-based indices: uint8 [T, H, W, 3]."""
+        return self.frames[list(indices)]
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Raises DataError."""
+        raise DataError(f"{self.video_path}: has no ground truth")
+
+
+class Segmenter:
+    """A trained network with the frozen ones that feed it. Build it with `from_run`.
+
+    `extractors`: recipe and network of each modality that the method reads, RGB first.
+    """
+
+    def __init__(
+        self, model: nn.Module, extractors: Sequence[tuple[Recipe, Trunk]],
+        vectors: WordVectors | Vocabulary,
+    ) -> None:  # fmt: skip
+        self.model, self.extractors, self.vectors = model.eval(), extractors, vectors
+
+    @classmethod
+    def from_run(cls, path: str | Path) -> Self:
+        """Load what the run record `results/runs/<run>.json` describes.
+
+        Raises CheckpointError when the record, the weights beside it or its frozen networks are
+        missing or damaged, or when those are not the ones that the run was trained on.
+        """
+        model, record = load_run(path)
+        profile = Profile(**record["config"]["profile"])
+        method = METHODS[record["config"]["run"]["method"]]
+        extractors = []
+        for modality in method.modalities:
+            kind = MODALITIES[modality]
+            weights = ROOT / "data" / "weights" / kind.weights(profile)
+            recipe = Recipe.of(profile, weights, modality=modality)
+            extractors.append((recipe, kind.load(weights).eval()))
+        if "+".join(recipe.key for recipe, _ in extractors) != record.get("features"):
+            raise CheckpointError(
+                f"{path}: was trained on the features of another network than {weights}, or of "
+                "another profile; restore that file, or train again with notebook 04_train"
+            )
+        return cls(model, extractors, reader_of(method))
+
+    @torch.inference_mode()
+    def segment(
+        self, video: str | Path | NDArray[np.uint8], query: str, frame: int | None = None
+    ) -> Segmentation:
+        """Segment what `query` means in one frame.
+
+        video: a file, or RGB frames uint8 [T, H, W, 3]; frame: counted from 1, the middle one if
+        None. Raises DataError for an unreadable video or a frame outside it, QueryError for an
+        empty, too long or wholly unknown query.
+        """
+        encoded = self.vectors.encode(query)
+        sample = _given(video, query, frame)
+        out = self.model(self._features(sample), torch.from_numpy(encoded.vectors).unsqueeze(0))
+        side = self.extractors[0][0].side
+        box = Letterbox(height=sample.height, width=sample.width, side=side)
+        response = box.restore_response(out.large[0].sigmoid().numpy())
+        mask = threshold(response)
+        words = context = None
+        if out.word_attention is not None and out.context_attention is not None:
+            maps = out.word_attention[0, :, : len(encoded.tokens)].T
+            words = np.stack([_to_frame(grid, box) for grid in maps])
+            context = _to_frame(_context_of(mask, out.context_attention[0], box), box)
+        return Segmentation(
+            sample.frames[sample.frame - 1], query, encoded.tokens, encoded.unknown, mask,
+            response, words, context,
+        )  # fmt: skip
+
+    def _features(self, sample: Sample) -> Tensor:
+        """What the feature store would keep of the sample's clip, as a batch of one."""
+        found = []
+        for recipe, network in self.extractors:
+            inputs = MODALITIES[recipe.modality].inputs(recipe, [sample])
+            found.append(network.trunk(inputs).half().float())
+        return found[0] if len(found) == 1 else torch.stack(found, dim=1)
+
+
+def _given(video: str | Path | NDArray[np.uint8], query: str, frame: int | None) -> GivenFrames:
+    """One frame of a video as a sample. Raises DataError as `Segmenter.segment`."""
+    name = "the given frames" if isinstance(video, np.ndarray) else str(video)
+    frames = video if isinstance(video, np.ndarray) else read_frames(video)
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+        raise DataError(
+            f"frames of type {frames.dtype} and shape {frames.shape}: give RGB frames as "
+            "uint8 [T, H, W, 3], or the path of a video"
+        )
+    frame = len(frames) // 2 + 1 if frame is None else frame
+    if not 1 <= frame <= len(frames):
+        raise DataError(
+            f"{name}: annotated frame {frame} is outside the video's frames 1 to {len(frames)}; "
+            "frames are counted from 1"
+        )
+    return GivenFrames(
+        video_id=name, frame=frame, instance=0, query=query, height=frames.shape[1],
+        width=frames.shape[2], frame_count=len(frames), video_path=Path(name),
+        mask_path=Path(name), frames=frames,
+    )  # fmt: skip
+
+
+def _to_frame(grid: Tensor, box: Letterbox) -> NDArray[np.float32]:
+    """A map over the feature grid [hw] -> over the original frame [H, W]."""
+    cells = round(len(grid) ** 0.5)
+    square = torch.nn.functional.interpolate(
+        grid.view(1, 1, cells, cells), size=(box.side, box.side), mode="bilinear"
+    )
+    return box.restore_response(square[0, 0].numpy())
+
+
+def _context_of(mask: NDArray[np.bool_], attention: Tensor, box: Letterbox) -> Tensor:
+    """The average row of the attention [hw, hw] over the cells that the mask covers -> [hw]."""
+    cells = round(len(attention) ** 0.5)
+    square = torch.from_numpy(box.mask(mask)).float()[None, None]
+    share = torch.nn.functional.adaptive_avg_pool2d(square, cells).flatten()
+    if share.sum() == 0:  # a mask so thin that it vanishes in the square
+        share = torch.ones_like(share)
+    return (share / share.sum()) @ attention
