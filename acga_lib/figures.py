@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from acga_lib.inference import Segmentation
+    from acga_lib.segmenter import Segmentation
 
 Color = tuple[int, int, int]
 #: Colours of the masks of a figure, RGB, in order of use: those of Okabe and Ito (2008), which

@@ -118,8 +118,8 @@ def inputs_of(
         network = MODALITIES[modality].load(weights)
         extracted += store.extract(samples, network, device=device, progress=progress)
         stores.append(store)
-    store = StackedStores(stores) if method.streams else stores[0]
-    return Inputs(store, reader_of(method), extracted)
+    read = StackedStores(stores) if method.streams else stores[0]
+    return Inputs(read, reader_of(method), extracted)
 
 
 @dataclass(frozen=True)

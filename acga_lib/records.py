@@ -13,9 +13,7 @@ import numpy as np
 
 from acga_lib.errors import DataError
 from acga_lib.methods import METHODS
-
-#: What the paper's tables print, in their order.
-METRICS = ("P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "mAP", "overall_iou", "mean_iou")
+from acga_lib.published import METRICS
 
 
 def write_text(path: Path, text: str) -> None:

@@ -18,7 +18,7 @@ from acga_lib.config import ROOT
 from acga_lib.errors import DataError, KitError
 from acga_lib.methods import METHODS
 from acga_lib.records import read_run, read_runs, write_text
-from acga_lib.tables import HEADINGS, PAPER
+from acga_lib.tables import HEADINGS
 
 RESULTS = ROOT / "results"
 #: What each table and figure of the paper is about, by the name that its files begin with.

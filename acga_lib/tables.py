@@ -1,4 +1,4 @@
-"""The published numbers, and the tables that put ours beside them (Table 3).
+"""The tables that put our numbers beside the published ones.
 
 Tables are made from run records alone. A published number and one of ours never share a cell: they
 were measured on different data.
@@ -13,21 +13,13 @@ import numpy as np
 import pandas as pd
 
 from acga_lib.methods import METHODS
-from acga_lib.records import METRICS, write_text
+from acga_lib.published import ABLATION, METRICS, TABLE_3, PublishedTable
+from acga_lib.records import write_text
 
-#: Table 3 as published (Wang et al. 2019), in percent, in the order of METRICS: A2D Sentences.
-TABLE_3: dict[str, tuple[float, ...]] = {
-    "baseline": (48.9, 36.1, 21.8, 9.2, 0.3, 20.6, 52.8, 44.1),
-    "mrf": (50.1, 38.4, 26.2, 13.0, 1.1, 23.1, 57.7, 45.5),
-    "mrf_wbce": (53.5, 43.4, 29.7, 13.7, 1.4, 25.5, 57.4, 47.5),
-    "acga": (55.7, 45.9, 31.9, 16.0, 2.0, 27.4, 60.1, 49.0),
-}
 #: How tables head the metrics. "mAP" is the paper's: the mean of P@0.50:0.05:0.95, not COCO's.
 HEADINGS = dict(zip(METRICS, METRICS, strict=True)) | {
     "overall_iou": "Overall IoU", "mean_iou": "Mean IoU", "right_half": "Right half"
 }  # fmt: skip
-#: Where the published rows were measured, as the tables write it.
-PAPER = "A2D Sentences (paper)"
 Record = dict[str, Any]
 
 
@@ -41,9 +33,9 @@ def seed_of(record: Record) -> int:
     return int(record["config"]["run"]["seed"])
 
 
-def published(table: dict[str, tuple[float, ...]] = TABLE_3) -> pd.DataFrame:
+def published(table: PublishedTable) -> pd.DataFrame:
     """A published table in percent: a row per method title, a column per metric."""
-    rows = {METHODS[name].title: numbers for name, numbers in table.items()}
+    rows = {table.title(name): numbers for name, numbers in table.rows.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=[HEADINGS[m] for m in METRICS])
 
 
@@ -73,20 +65,20 @@ def summary(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def beside_the_paper(
-    records: Sequence[Record], table: dict[str, tuple[float, ...]], *, data: str
+    records: Sequence[Record], table: PublishedTable, *, data: str
 ) -> pd.DataFrame:
     """A published table and ours, row under row, as text in percent: "mean ± std".
 
     Every row says on which data its numbers were measured; the two are not comparable in size,
-    only in order.
+    only in order. Methods without a published number follow.
     """
     ours, rows = summary(records), []
-    for name, numbers in table.items():
-        title = METHODS[name].title
-        paper = {"Method": title, "Measured on": PAPER, "Seeds": "–"}
-        rows.append(
-            paper | {HEADINGS[m]: f"{v:.1f}" for m, v in zip(METRICS, numbers, strict=True)}
-        )
+    for name in table.methods:
+        title = table.title(name)
+        if name in table.rows:
+            paper = {"Method": title, "Measured on": table.measured_on, "Seeds": "–"}
+            numbers = zip(METRICS, table.rows[name], strict=True)
+            rows.append(paper | {HEADINGS[metric]: f"{value:.1f}" for metric, value in numbers})
         if name in ours.index:
             row = ours.loc[name].to_dict()
             line = {"Method": title, "Measured on": f"{data} (here)"}
@@ -94,6 +86,27 @@ def beside_the_paper(
             rows.append(
                 line | {HEADINGS[m]: plus_minus(row[m, "mean"], row[m, "std"]) for m in METRICS}
             )
+    return pd.DataFrame(rows)
+
+
+def costs(records: Sequence[Record], table: PublishedTable) -> pd.DataFrame:
+    """What each method of a table costs here, beside its mean IoU, as text.
+
+    Parameters are those that training changes, seconds a query those of the network alone, from
+    stored features; a two-stream method trains nothing itself, its streams do.
+    """
+    rows = []
+    for name, runs in by_method(records).items():
+        if name in table.methods:
+            scores = 100 * pd.Series([run["metrics"]["mean_iou"] for run in runs])
+            rows.append({
+                "Method": table.title(name),
+                "Features": " + ".join(METHODS[name].modalities),
+                "Parameters": f"{runs[0]['parameters']:,}",
+                "Training, s": f"{np.mean([run['seconds'] for run in runs]):.0f}",
+                "A query, ms": f"{1000 * np.median([r['seconds_per_query'] for r in runs]):.1f}",
+                HEADINGS["mean_iou"]: plus_minus(scores.mean(), scores.std()),
+            })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -113,7 +126,7 @@ def components(records: Sequence[Record]) -> pd.DataFrame:
     Steps whose two methods share no seed are left out.
     """
     return pd.DataFrame(
-        [row for step in pairwise(TABLE_3) for row in differences(by_method(records), *step)]
+        [row for step in pairwise(ABLATION) for row in differences(by_method(records), *step)]
     )
 
 
@@ -127,7 +140,7 @@ def differences(runs: dict[str, list[Record]], before: str, after: str) -> Itera
         yield {
             "component": "+ " + METHODS[after].title.split(" + ")[-1],
             "metric": metric,
-            "paper": round(TABLE_3[after][index] - TABLE_3[before][index], 1),
+            "paper": round(TABLE_3.rows[after][index] - TABLE_3.rows[before][index], 1),
             "seeds": len(seeds),
             "mean": float(gains.mean()),
             "std": std,
@@ -187,20 +200,19 @@ def beside_the_control(records: Sequence[Record], controls: Sequence[Record]) ->
     return pd.DataFrame(rows)
 
 
-def note(records: Sequence[Record]) -> str:
-    """What a reader must know of Table 3 beside ours, and the runs that it rests on."""
-    run = records[0]["config"]["run"]
-    profile, samples = records[0]["config"]["profile"], records[0]["samples"]
-    data = records[0]["config"]["data"]
+def note(records: Sequence[Record], table: PublishedTable) -> str:
+    """What a reader must know of a table beside ours, and the runs that it rests on."""
+    run, samples = records[0]["config"]["run"], records[0]["samples"]
+    profile, data = records[0]["config"]["profile"], records[0]["config"]["data"]
     drawn = " (the embedded benchmark: drawn scenes)" if data == "toy" else ""
+    tested = records[0].get("tested_on", data)
     seeds = ", ".join(map(str, sorted({seed_of(record) for record in records})))
     return (
-        f"Rows '{PAPER}' are the numbers that the paper publishes for A2D Sentences: 3,800 test "
-        "samples, 512 × 512 pixels. "
-        f"Rows '{data} (here)' were measured with this kit on '{data}'{drawn}: "
-        f"{samples['test']} test and {samples['train']} training samples, profile "
-        f"'{run['profile']}' ({profile['side']} × {profile['side']} pixels, "
-        f"{profile['epochs']} epochs), seeds {seeds}; mean ± standard deviation over seeds. "
+        f"Rows '{table.measured_on}' are the numbers that the paper publishes, at 512 × 512 "
+        f"pixels. Rows '{tested} (here)' were measured with this kit: training data '{data}'"
+        f"{drawn}, {samples['test']} test samples, profile '{run['profile']}' "
+        f"({profile['side']} × {profile['side']} pixels, {profile['epochs']} epochs), "
+        f"seeds {seeds}; mean ± standard deviation over seeds. "
         "All in percent; mAP is the mean of P@0.50:0.05:0.95. The two were measured on different "
         "data: compare the order of the rows and the steps between them, not their height.\n\n"
         f"Runs: {', '.join(record['run_id'] for record in records)}."

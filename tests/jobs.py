@@ -20,14 +20,15 @@ from acga_lib.config import PROFILES, Profile, RunConfig
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.features import FeatureStore, Recipe
 from acga_lib.i3d import load_i3d
+from acga_lib.tensors import SampleTensors
 from acga_lib.text import WordVectors
-from acga_lib.training import Progress, SampleTensors, build_model, train
+from acga_lib.training import Progress, build_model, train
 
 
 def tiny_profile(trunk: Path) -> Profile:
     """The quick profile on a square of 64 pixels, for three epochs."""
     quick = PROFILES["quick"]
-    return replace(quick, name="tiny", side=64, trunk=str(trunk), epochs=3, decay_every=2)
+    return replace(quick, name="tiny", side=64, trunk=str(trunk), epochs=3)
 
 
 def samples(root: Path, splits: tuple[str, ...] = ("train", "test")) -> list[Sample]:
@@ -51,7 +52,7 @@ def tensors(root: Path, trunk: Path, features: Path, split: str = "train") -> Sa
 
 def trained(config: RunConfig, data: SampleTensors, *, trunk: Path, work: Path) -> tuple:
     """Train a run from where it stands -> (state dict, its losses)."""
-    model = build_model(config, trunk=trunk)
+    model = build_model(config, trunk=trunk, trained={})
     progress: Progress = train(config, model, data, work=work, checkpoint_every=2, progress=False)
     return model.state_dict(), progress.losses
 

@@ -9,8 +9,9 @@ import nbformat
 import pytest
 
 from acga_lib import batch
-from acga_lib.config import METHODS, ROOT
+from acga_lib.config import ROOT
 from acga_lib.errors import ConfigError
+from acga_lib.methods import METHODS
 
 
 @pytest.fixture

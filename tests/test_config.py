@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from acga_lib.config import METHODS, PROFILES, ROOT, RunConfig, run_config
+from acga_lib.config import PROFILES, ROOT, RunConfig, run_config
 from acga_lib.errors import ConfigError
+from acga_lib.methods import METHODS
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import acga_lib
 from acga_lib import pipeline
 from acga_lib.config import PROFILES
 from acga_lib.errors import CheckpointError, ConfigError, DataError, QueryError
-from acga_lib.inference import Segmenter, load_run, predictions
+from acga_lib.inference import load_run, predictions
 from acga_lib.results import evaluate
+from acga_lib.segmenter import Segmenter
 from acga_lib.video import Letterbox, read_frames
 
 

@@ -10,11 +10,11 @@ import reference
 import torch
 
 from acga_lib.attention import CrossGuidedAttention
-from acga_lib.config import METHODS
 from acga_lib.decoder import MultiResolutionDecoder, SegmentationHead, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.inference import threshold
 from acga_lib.loss import segmentation_loss
+from acga_lib.methods import METHODS
 from acga_lib.model import ACGA, Responses
 
 ROWS = ("baseline", "mrf", "mrf_wbce", "acga")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from acga_lib import report, tables
-from acga_lib.config import METHODS, run_config
+from acga_lib.config import run_config
 from acga_lib.datasets.a2d import A2DSample
 from acga_lib.errors import DataError
 from acga_lib.figures import COLORS, overlays
 from acga_lib.inference import Prediction, threshold
+from acga_lib.methods import METHODS
 from acga_lib.metrics import segmentation_metrics
 from acga_lib.records import METRICS, read_run, read_runs
 from acga_lib.results import evaluate, points_at_the_right_half

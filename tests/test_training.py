@@ -15,7 +15,7 @@ from acga_lib import pipeline, training
 from acga_lib.config import PROFILES, RunConfig
 from acga_lib.errors import CheckpointError, TrainingError
 from acga_lib.features import FeatureStore, Recipe
-from acga_lib.training import SampleTensors, frame_order, sample_order, shuffled_queries
+from acga_lib.tensors import SampleTensors, frame_order, sample_order, shuffled_queries
 
 
 @pytest.fixture
@@ -101,22 +101,34 @@ def test_by_frame_the_sentences_of_a_frame_follow_each_other(config, data, tiny)
     assert seen == sample_order(len(data), seed=0, epoch=0).tolist()
 
 
+def rates(run, samples):
+    """The learning rate of every step of a run on that many samples."""
+    factor = PROFILES[run.profile].rate_factor
+    return [
+        stretch.learning_rate(step, factor)
+        for stretch in training.stretches(run, samples)
+        for step in range(stretch.first, stretch.end)
+    ]
+
+
 def test_the_learning_rate_is_the_papers(config):
     """Sec. 4.2: 5e-4, divided by 10 every 8 epochs, at most 12 epochs, batches of 4."""
     paper = PROFILES["paper"]
     assert (paper.epochs, paper.batch_size, paper.side, paper.frames) == (12, 4, 512, 16)
     run = replace(config(), profile="paper")
-    rates = [training.learning_rate(run, epoch, epochs=12) for epoch in range(12)]
-    assert rates == pytest.approx([5e-4] * 8 + [5e-5] * 4)
+    assert rates(run, 400) == pytest.approx([5e-4] * 800 + [5e-5] * 400)
 
 
-def test_a_dataset_with_few_samples_gets_more_epochs_under_the_same_schedule(config, tiny):
-    PROFILES["tiny"] = replace(tiny, min_steps=100)  # 3 epochs, decay after 2
-    assert training.epochs_and_steps(config(), 1000) == (3, 250)
-    epochs, steps = training.epochs_and_steps(config(), 23)
-    assert (epochs, steps) == (17, 6)
-    rates = [training.learning_rate(config(), epoch, epochs=epochs) for epoch in range(epochs)]
-    assert rates == pytest.approx([1e-3] * 12 + [1e-4] * 5)
+def test_hu_and_li_are_trained_coarse_first_at_their_published_rates(config):
+    for method, expected in (
+        ("hu", [0.01] * 250 + [0.001] * 250 + [0.0001] * 250),
+        ("li", [1e-3] * 750),
+    ):
+        run = replace(config(method=method), profile="paper")
+        coarse, fine = training.stretches(run, 400)
+        assert coarse.stage.resolutions == (1, 0, 0) and fine.stage.resolutions == (0, 0, 1)
+        assert (coarse.first, coarse.end, fine.end) == (0, 750, 1200)
+        assert rates(run, 400)[:750] == pytest.approx(expected)
 
 
 def test_the_schedule_reaches_the_optimiser(config, data, toy_trunk, tmp_path, monkeypatch):
@@ -144,7 +156,7 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(config, data, toy_trunk,
     )  # fmt: skip
     with pytest.raises(CheckpointError, match="other data"):
         jobs.trained(config(), shuffled, trunk=toy_trunk, work=tmp_path)
-    PROFILES["tiny"] = replace(tiny, learning_rate=1e-2)
+    PROFILES["tiny"] = replace(tiny, rate_factor=20.0)
     with pytest.raises(CheckpointError, match="another configuration"):
         jobs.trained(config(), data, trunk=toy_trunk, work=tmp_path)
 
@@ -180,11 +192,14 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_its_checkpoint(
 def test_a_trunk_of_another_width_is_refused_by_name(config, tiny, toy_trunk):
     PROFILES["tiny"] = replace(tiny, trunk_width=0.5)
     with pytest.raises(CheckpointError, match=rf"{toy_trunk.name}.*width 0\.25.*needs 0\.5"):
-        training.build_model(config(), trunk=toy_trunk)
+        training.build_model(config(), trunk=toy_trunk, trained={})
 
 
 def test_training_starts_at_the_trunks_mixed_4f(config, toy_trunk):
-    model, weights = training.build_model(config(), trunk=toy_trunk), load_file(toy_trunk)
+    model, weights = (
+        training.build_model(config(), trunk=toy_trunk, trained={}),
+        load_file(toy_trunk),
+    )
     for key, value in model.visual_encoder.mixed_4f.state_dict().items():
         assert torch.equal(value, weights[f"mixed_4f.{key}"])
 
@@ -224,11 +239,11 @@ def test_the_targets_are_the_letterboxed_masks(data, tiny):
 def test_the_model_can_learn_eight_samples_by_heart(
     config, tiny, toy_root, toy_trunk, toy_features, tmp_path
 ):
-    PROFILES["tiny"] = replace(tiny, epochs=60, decay_every=48, learning_rate=3e-3)
+    PROFILES["tiny"] = replace(tiny, epochs=60, rate_factor=6.0)
     store = FeatureStore(toy_features, Recipe.of(tiny, toy_trunk))
     eight = jobs.samples(toy_root, ("train",))[:24:3]
     data = SampleTensors(eight, store=store, vectors=pipeline.WordVectors.load())
-    model = training.build_model(config(), trunk=toy_trunk)
+    model = training.build_model(config(), trunk=toy_trunk, trained={})
     before = mean_iou(model.eval(), data)
     training.train(config(), model, data, work=tmp_path, progress=False)
     assert before < 0.2 and mean_iou(model, data) > 0.5

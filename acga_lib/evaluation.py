@@ -1,0 +1,103 @@
+"""Further measurements of trained runs: on another dataset (Table 2), and of robustness.
+
+Each is kept in a file that names the weights and data it was made from, and made anew when either
+has changed.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from acga_lib.config import ROOT, RunConfig
+from acga_lib.datasets import Sample
+from acga_lib.datasets.a2d_lists import read_negatives, read_paraphrases
+from acga_lib.errors import DataError
+from acga_lib.features import file_hash
+from acga_lib.inference import load_run, predictions
+from acga_lib.pipeline import RUNS, inputs_of, open_split
+from acga_lib.records import write_text
+from acga_lib.results import breakdown, environment, evaluate
+from acga_lib.robustness import measure
+
+TRANSFER = ROOT / "results" / "transfer"
+ROBUSTNESS = ROOT / "results" / "robustness"
+
+
+def _kept(
+    path: Path, made_from: dict[str, str], compute: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """The record at `path` if it was made from the same files, else what `compute` finds."""
+    try:
+        record = json.loads(path.read_text())
+        if record["made_from"] == made_from:
+            return record
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # missing, or damaged: made anew
+    record = compute() | {"made_from": made_from}
+    write_text(path, json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def transfer_or_load(
+    config: RunConfig, samples: Sequence[Sample], *, tested_on: str, device: str = "cpu",
+    progress: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    """A trained run's record with the metrics that it reaches on other samples, untouched.
+
+    tested_on: their name in tables. Raises CheckpointError when the run has not been trained.
+    """
+    path = RUNS / f"{config.run_id}.json"
+    model, record = load_run(path)
+    inputs = inputs_of(config, samples, device=device, progress=progress)
+    tensors = inputs.tensors(samples)
+    weights = file_hash(path.with_suffix(".safetensors"))
+
+    def compute() -> dict[str, Any]:
+        found = predictions(model, tensors, device=device, progress=progress)
+        metrics, rows = evaluate(found)
+        return record | {
+            "tested_on": tested_on,
+            "metrics": metrics,
+            "breakdown": {by: breakdown(rows, by) for by in ("cue", "actor", "action")},
+            "samples": {"train": record["samples"]["train"], "test": len(samples)},
+            "data": {"train": record["data"]["train"], "test": tensors.fingerprint},
+            "unknown_words": tensors.unknown,
+            "environment": environment(device),
+        }
+
+    made_from = {"weights": weights, "data": tensors.fingerprint, "features": inputs.store.key}
+    return _kept(TRANSFER / f"{config.run_id}.json", made_from, compute)
+
+
+def robustness_or_load(
+    config: RunConfig, *, every: int = 1, device: str = "cpu", progress: bool = True
+) -> dict[str, Any]:
+    """What `robustness.measure` finds of a trained run, on every `every`-th test sample.
+
+    Raises CheckpointError when the run has not been trained, DataError when the dataset has no
+    lists of paraphrases and negatives (real annotations have none; the embedded one does).
+    """
+    path = RUNS / f"{config.run_id}.json"
+    model, record = load_run(path)
+    samples = open_split(config, "test", progress=progress)[::every]
+    texts = config.root / "text_annotations"
+    lists = texts / "paraphrases.csv", texts / "negatives.csv"
+    for missing in (one for one in lists if not one.is_file()):
+        raise DataError(f"{missing}: no such list; robustness is measured on data that has one")
+    inputs = inputs_of(config, samples, device=device, progress=progress)
+
+    def compute() -> dict[str, Any]:
+        measured = measure(
+            model, samples, inputs.tensors, paraphrases=read_paraphrases(lists[0]),
+            false_queries=read_negatives(lists[1]), progress=progress,
+        )  # fmt: skip
+        about = {"run_id": config.run_id, "config": record["config"]}
+        return about | measured | {"environment": environment(device)}
+
+    made_from = {
+        "weights": file_hash(path.with_suffix(".safetensors")),
+        "data": inputs.tensors(samples).fingerprint,
+        "lists": "+".join(map(file_hash, lists)),
+    }
+    return _kept(ROBUSTNESS / f"{config.run_id}.json", made_from, compute)

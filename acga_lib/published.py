@@ -1,0 +1,86 @@
+"""The numbers that the paper publishes (Wang et al. 2019), as data."""
+
+from dataclasses import dataclass
+
+from acga_lib.methods import METHODS
+
+#: What the paper's tables print, in their order. "mAP" is the mean of P@0.50:0.05:0.95.
+METRICS = ("P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "mAP", "overall_iou", "mean_iou")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedTable:
+    """One table of the paper: its rows in percent, in the order of METRICS.
+
+    `further`: methods of the kit that the paper's table does not have; they follow its rows.
+    `titles`: where the table names a method otherwise than `MethodConfig.title`.
+    """
+
+    name: str  #: "table1", "table2" or "table3": how the files are named
+    measured_on: str  #: the data and size behind the published numbers
+    rows: dict[str, tuple[float, ...]]
+    further: tuple[str, ...] = ()
+    titles: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All rows, the paper's first."""
+        return (*self.rows, *self.further)
+
+    def title(self, method: str) -> str:
+        """What the table calls a method."""
+        return dict(self.titles).get(method, METHODS[method].title)
+
+
+#: Where the published rows were measured, as the tables write it.
+A2D_SENTENCES, JHMDB_SENTENCES = "A2D Sentences (paper)", "J-HMDB Sentences (paper)"
+_GAVRILYUK = {
+    "gavrilyuk": (47.5, 34.7, 21.1, 8.0, 0.2, 19.8, 53.6, 42.1),
+    "gavrilyuk_two_stream": (50.0, 37.6, 23.1, 9.4, 0.4, 21.5, 55.1, 42.6),
+}
+_FURTHER = ("gavrilyuk_flow", "acga_flow", "acga_two_stream")
+_ACGA = (("acga", "ACGA (RGB)"),)
+
+#: Comparison with other methods; those with * were fine-tuned on A2D Sentences.
+TABLE_1 = PublishedTable(
+    name="table1",
+    measured_on=A2D_SENTENCES,
+    rows={
+        "hu": (7.7, 3.9, 0.8, 0.0, 0.0, 2.0, 21.3, 12.8),
+        "li": (10.8, 6.2, 2.0, 0.3, 0.0, 3.3, 24.8, 14.4),
+        "hu_finetuned": (34.8, 23.6, 13.3, 3.3, 0.1, 13.2, 47.4, 35.0),
+        "li_finetuned": (38.7, 29.0, 17.5, 6.6, 0.1, 16.3, 51.5, 35.4),
+        **_GAVRILYUK,
+        "acga": (55.7, 45.9, 31.9, 16.0, 2.0, 27.4, 60.1, 49.0),
+    },
+    further=_FURTHER,
+    titles=_ACGA,
+)
+#: Generalisation: the best models of A2D Sentences on J-HMDB Sentences, without fine-tuning.
+TABLE_2 = PublishedTable(
+    name="table2",
+    measured_on=JHMDB_SENTENCES,
+    rows={
+        "hu_finetuned": (63.3, 35.0, 8.5, 0.2, 0.0, 17.8, 54.6, 52.8),
+        "li_finetuned": (57.8, 33.5, 10.3, 0.6, 0.0, 17.3, 52.9, 49.1),
+        "gavrilyuk_two_stream": (69.9, 46.0, 17.3, 1.4, 0.0, 23.3, 54.1, 54.2),
+        "acga": (75.6, 56.4, 28.7, 3.4, 0.0, 28.9, 57.6, 58.4),
+    },
+    further=("gavrilyuk", "acga_two_stream"),
+    titles=_ACGA,
+)
+#: Ablation; the rows of Gavrilyuk et al. stand above it for comparison.
+TABLE_3 = PublishedTable(
+    name="table3",
+    measured_on=A2D_SENTENCES,
+    rows={
+        **_GAVRILYUK,
+        "baseline": (48.9, 36.1, 21.8, 9.2, 0.3, 20.6, 52.8, 44.1),
+        "mrf": (50.1, 38.4, 26.2, 13.0, 1.1, 23.1, 57.7, 45.5),
+        "mrf_wbce": (53.5, 43.4, 29.7, 13.7, 1.4, 25.5, 57.4, 47.5),
+        "acga": (55.7, 45.9, 31.9, 16.0, 2.0, 27.4, 60.1, 49.0),
+    },
+)
+TABLES = {table.name: table for table in (TABLE_1, TABLE_2, TABLE_3)}
+#: The rows of Table 3 that add one component each.
+ABLATION = ("baseline", "mrf", "mrf_wbce", "acga")
