@@ -130,8 +130,8 @@ def train_trunk(
 
     The network is an `I3D`, or a `VGG16` for single frames. Runs in bfloat16 where that is faster.
     The record holds the configuration, the loss per epoch, seconds, and `held_out_accuracy` on the
-    clips as they are and frozen to a still image. Raises ConfigError when the clips are of another
-    modality, or too few.
+    clips as they are and, where they move, frozen to a still image. Raises ConfigError when the
+    clips are of another modality, or too few.
     """
     if clips.modality != config.modality or len(clips.frames) <= config.held_out:
         raise ConfigError(
@@ -146,13 +146,14 @@ def train_trunk(
     for length, epochs in ((4, config.snippet_epochs), (clips.frames.shape[1], config.epochs)):
         losses += _train_stage(config, model, clips, length, epochs, device, progress)
     held_out = partial(held_out_accuracy, model, clips, config.held_out, device=device)
-    record = {
+    record: dict[str, Any] = {
         "config": asdict(config),
         "loss": losses,
         "seconds": round(time.perf_counter() - start),
         "held_out": held_out(),
-        "held_out_frozen": held_out(frozen=True),
     }
+    if clips.view.frozen:
+        record["held_out_frozen"] = held_out(frozen=clips.view.frozen)
     model.network.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return kind.finished(model.network), record
 
@@ -215,17 +216,20 @@ def _batches(
 
 @torch.inference_mode()
 def held_out_accuracy(
-    model: DenseClassifier, clips: Clips, count: int, *, device: str = "cpu", frozen: bool = False
-) -> dict[str, float]:
+    model: DenseClassifier, clips: Clips, count: int, *, device: str = "cpu",
+    frozen: Callable[[NDArray], NDArray] | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Accuracy over the instances' cells of the last `count` clips.
 
-    -> what the heads name: pair, actor, color, and of pairs also "action": right among the actions
-    of the true actor. With `frozen`, nothing moves: what a still image gives away.
+    -> what the heads name: pair, actor, color. A head of pairs or actors may also say background,
+    which is wrong here. From pairs come two more: "actor", of the likeliest pair that is not
+    background, and "action", right among the actions of the true actor. `frozen` takes the motion
+    out of a clip: what a still image gives away.
     """
     model.eval()
     view, right = clips.view, dict[str, list[NDArray]]()
     for index in range(len(clips.frames) - count, len(clips.frames)):
-        frames = view.frozen(clips.frames[index]) if frozen else clips.frames[index]
+        frames = frozen(clips.frames[index]) if frozen else clips.frames[index]
         logits = model(view.as_input(frames).unsqueeze(0).to(device))
         cells = (clips.pairs[index] >= 0) & (clips.pairs[index] < BACKGROUND)
         for name, out in logits.items():

@@ -43,7 +43,7 @@ class View:
     `frames`, `enlarged`: the scene is rendered with that many frames at that many times its size.
     `kept`: letterboxed frames uint8 [T, S, S, 3] -> what is kept of them, [T', S, S, C].
     `as_input`: what is kept, or consecutive frames of it -> the network's input, channels first.
-    `frozen`: what is kept -> the same without motion.
+    `frozen`: what is kept -> the same without motion; None where nothing moves anyway.
     `mirror`: signs of the channels of the mirrored input.
     """
 
@@ -51,7 +51,7 @@ class View:
     enlarged: int
     kept: Callable[[NDArray[np.uint8]], NDArray]
     as_input: Callable[[NDArray], Tensor]
-    frozen: Callable[[NDArray], NDArray]
+    frozen: Callable[[NDArray], NDArray] | None
     mirror: tuple[float, ...]
 
 
@@ -83,7 +83,7 @@ VIEWS = {
         frozen=np.zeros_like, mirror=(-1.0, 1.0),
     ),
     "image": View(
-        frames=1, enlarged=2, kept=_same, as_input=_only_frame, frozen=_same,
+        frames=1, enlarged=2, kept=_same, as_input=_only_frame, frozen=None,
         mirror=(1.0, 1.0, 1.0),
     ),
 }  # fmt: skip
