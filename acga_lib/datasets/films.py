@@ -58,8 +58,8 @@ class Film:
 def sample_film(*, seed: int, index: int, attempt: int = 0) -> Film:
     """Film number `index`; a higher `attempt` is another draw for the same number."""
     random = generator(SPLIT, seed, "film", index, attempt)
-    cue = str(random.choice(list(CUE_SHARES), p=list(CUE_SHARES.values())))
-    people = _cast(cue, random)
+    cue, action = _scheduled(seed, index)
+    people = _cast(cue, action, random)
     scene = Scene(
         instances=people, background=pick(tuple(STAGES), random), height=HEIGHT, width=WIDTH,
         frames=int(random.integers(FRAMES[0], FRAMES[1] + 1)), seed=draw_seed(random), split=SPLIT,
@@ -67,12 +67,21 @@ def sample_film(*, seed: int, index: int, attempt: int = 0) -> Film:
     return Film(scene, people, cue)
 
 
-def _cast(cue: str, random: np.random.Generator) -> tuple[Person, ...]:
+def _scheduled(seed: int, index: int) -> tuple[str, str]:
+    """Cue and action of film number `index`, both spread evenly over any run of films."""
+    random = generator(SPLIT, seed, "schedule")
+    point = (random.random() + 0.6180339887 * index) % 1.0  # golden-ratio steps
+    cue = np.searchsorted(np.cumsum(list(CUE_SHARES.values()))[:-1], point, side="right")
+    action = random.permutation(len(MOVES))[index % len(MOVES)]
+    return list(CUE_SHARES)[int(cue)], list(MOVES)[int(action)]
+
+
+def _cast(cue: str, action: str, random: np.random.Generator) -> tuple[Person, ...]:
     """The person that the sentence means and, unless that person is alone, a bystander."""
     near, far = (0.56, 0.74), (0.46, 0.6)
     size = float(random.uniform(*(near if cue == "actor" else far)))
     first = Person(
-        actor=pick(("man", "woman"), random), action=pick(tuple(MOVES), random),
+        actor=pick(("man", "woman"), random), action=action,
         color=pick(COLORS, random), pattern="plain", lower=pick(LOWER, random),
         x=float(random.uniform(0.38, 0.62)), y=float(random.uniform(0.88, 0.94)) - size / 2,
         size=size, facing=int(random.choice((-1, 1))), depth=0.5, seed=draw_seed(random),
@@ -80,7 +89,7 @@ def _cast(cue: str, random: np.random.Generator) -> tuple[Person, ...]:
     if cue == "actor":
         return (first,)
     sides = random.uniform((0.22, 0.68), (0.32, 0.78))[random.permutation(2)]
-    action, color = first.action, first.color
+    color = first.color
     if cue == "action":
         action = pick([name for name in MOVES if name != first.action], random)
     elif cue == "attribute":
