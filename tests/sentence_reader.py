@@ -64,7 +64,7 @@ def read(sentence: str) -> Claims:
     nouns = {"person": {"adult", "baby"}} | _meanings(NOUNS)
     for kind, pattern in RELATIONS.items():
         color = f"(?:(?:{'|'.join(COLORS)}) )?"
-        found = re.search(rf"\b(?:{pattern}) the {color}({'|'.join(nouns)})\b", text)
+        found = re.search(rf"\b(?:{pattern}) (?:the )?{color}({'|'.join(nouns)})\b", text)
         if found:
             relation, landmark = kind, nouns[found[1]]
             text = text[: found.start()] + text[found.end() :]

@@ -64,7 +64,7 @@ def attribute_cast(random: np.random.Generator) -> Cast:
         looks = [(color, "striped"), (color, "spotted")]
     else:
         pattern = draw_pattern(random, actor)
-        colors = _distinct_colors(int(random.integers(2, 4)), random)
+        colors = distinct_colors(int(random.integers(2, 4)), random)
         looks = [(color, pattern) for color in colors]
     group = [instance(actor, action, color, pattern, random) for color, pattern in looks]
     return _with_bystander(group, "attribute", random)
@@ -141,7 +141,7 @@ def _alike(actor: str, model: Instance, random: np.random.Generator) -> Instance
     return instance(actor, action, color, draw_pattern(random, actor), random)
 
 
-def _distinct_colors(count: int, random: np.random.Generator) -> list[str]:
+def distinct_colors(count: int, random: np.random.Generator) -> list[str]:
     """Colours of which no two could be confused."""
     chosen: list[str] = []
     while len(chosen) < count:

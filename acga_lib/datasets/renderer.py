@@ -4,6 +4,7 @@ Rendering is deterministic: every draw comes from a generator seeded with the sp
 the scene or instance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +17,7 @@ from .motion import Pose, poses, shape
 from .palette import generator
 from .puppets import draw
 from .scene import Instance, Scene
-from .scenery import MARGIN, backdrop, behind
+from .scenery import MARGIN, Backdrop, backdrop, behind
 
 #: Of each instance, at least this share of the pixels inside the frame stays clear of the occluder.
 VISIBLE = 0.4
@@ -60,7 +61,7 @@ def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     size = (scene.height, scene.width)
     camera = camera_path(scene)
     tracks = [_layers(instance, scene, camera) for instance in scene.instances]
-    masks = _visible(scene, tracks)
+    masks = visible(scene, tracks, painting_order(scene))
     screen = _occluder(scene)
     veils = [] if screen is None else [_project(screen, matrix, size) for matrix in camera]
     if veils:
@@ -70,20 +71,35 @@ def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
             veils = []
         else:
             masks = clear
-    frames = _paint(scene, camera, tracks, veils)
+    frames = compose(
+        scene, backdrop(scene), camera, tracks, order=painting_order(scene), veils=veils
+    )
     return frames, masks
 
 
-def camera_path(scene: Scene) -> list[np.ndarray]:
+@dataclass(frozen=True)
+class Hand:
+    """How a camera is held: most zoom per frame, most pan per frame in frame widths, and how many
+    times the usual shake."""
+
+    zoom: float
+    pan: float
+    shake: float
+
+
+STEADY_HAND = Hand(zoom=0.003, pan=0.001, shake=1.0)
+
+
+def camera_path(scene: Scene, hand: Hand = STEADY_HAND) -> list[np.ndarray]:
     """World-to-frame matrices [2, 3], one per frame: a slow zoom and pan, and a shaky hand.
 
     At the middle frame the camera is at rest, so that an instance's `x`, `y` hold exactly.
     """
     random = generator(scene.split, scene.seed, "camera")
-    zoom = random.uniform(-0.003, 0.003)
-    pan = random.uniform(-0.001, 0.001, 2) * (scene.width, 0.5 * scene.height)
+    zoom = random.uniform(-hand.zoom, hand.zoom)
+    pan = random.uniform(-hand.pan, hand.pan, 2) * (scene.width, 0.5 * scene.height)
     rates, phases = random.uniform(0.25, 0.9, (2, 3)), random.uniform(0, 2 * np.pi, (2, 3))
-    strength = random.uniform(0.1, 0.7, (2, 3))
+    strength = hand.shake * random.uniform(0.1, 0.7, (2, 3))
     centre = np.array([scene.width, scene.height]) / 2
     matrices = []
     for frame in range(scene.frames):
@@ -114,7 +130,7 @@ def _layers(instance: Instance, scene: Scene, camera: list[np.ndarray]) -> list[
         centre[1] -= pixels * (_rise(pose, instance) - _rise(middle, instance))
         inner = turned @ squash
         outer = matrix[:, :2] @ (centre + MARGIN) + matrix[:, 2]
-        layers.append(_place(canvas, matrix[:, :2] @ inner, outer, (scene.height, scene.width)))
+        layers.append(place(canvas, matrix[:, :2] @ inner, outer, (scene.height, scene.width)))
     return layers
 
 
@@ -125,7 +141,7 @@ def _rise(pose: Pose, instance: Instance) -> float:
     return JUMP * form.lift + legs * float(np.cos(2 * form.stride))
 
 
-def _place(
+def place(
     canvas: np.ndarray, linear: np.ndarray, centre: np.ndarray, size: tuple[int, int]
 ) -> Layer | None:
     """Warp `canvas` by `linear` [2, 2] around its middle so that the middle falls on `centre`."""
@@ -144,15 +160,15 @@ def _place(
     return Layer(cv2.warpAffine(canvas, matrix, extent), top=int(low[1]), left=int(low[0]))
 
 
-def _order(scene: Scene) -> list[int]:
+def painting_order(scene: Scene) -> list[int]:
     """Indices of the instances from far to near; equal depths in the scene's order."""
     return sorted(range(len(scene.instances)), key=lambda k: scene.instances[k].depth)
 
 
-def _visible(scene: Scene, tracks: list[list[Layer | None]]) -> np.ndarray:
-    """Masks [K, T, H, W] of what nearer instances leave of each instance."""
+def visible(scene: Scene, tracks: list[list[Layer | None]], order: list[int]) -> np.ndarray:
+    """Masks [K, T, H, W] of what the tracks later in `order` leave of each track."""
     masks = np.zeros((len(tracks), scene.frames, scene.height, scene.width), bool)
-    for k in _order(scene):
+    for k in order:
         for frame, layer in enumerate(tracks[k]):
             if layer is not None:
                 solid = layer.image[:, :, 3] >= 128
@@ -185,26 +201,34 @@ def _project(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np
     return cv2.warpAffine(image, matrix, size[::-1])
 
 
-def _paint(
+def compose(
     scene: Scene,
+    stage: Backdrop,
     camera: list[np.ndarray],
     tracks: list[list[Layer | None]],
-    veils: list[np.ndarray],
+    *,
+    order: list[int],
+    veils: Sequence[np.ndarray] = (),
 ) -> np.ndarray:
-    """Compose the frames from far to near and add the sensor's noise."""
+    """Compose the frames from far to near, uint8 [T, H, W, 3], and add the sensor's noise.
+
+    Args:
+        camera: world-to-frame matrices [2, 3], one per frame.
+        tracks: layers of everything that stands on the stage, painted in `order`.
+        veils: what is in front of everything, premultiplied RGBA [H, W, 4] per frame.
+    """
     size = (scene.height, scene.width)
-    stage = backdrop(scene)
     random = generator(scene.split, scene.seed, "noise")
     grain = random.normal(0, NOISE, (size[0] + 32, size[1] + 32, 3)).astype(np.float32)
     offsets = random.integers(0, 32, (scene.frames, 2))
     frames = np.empty((scene.frames, *size, 3), np.uint8)
     for t, matrix in enumerate(camera):
         frame = behind(stage, time=t - scene.frames // 2, camera=matrix, size=size)
-        for k in _order(scene):
+        for k in order:
             layer = tracks[k][t]
             if layer is not None:
                 frame[layer.window] = over(frame[layer.window], layer.image)
-        if veils:
+        if len(veils):
             frame = over(frame, veils[t])
         top, left = offsets[t]
         noise = grain[top : top + size[0], left : left + size[1]]

@@ -100,7 +100,7 @@ def _wave(background: str, random: np.random.Generator) -> tuple[float, float, f
     return float(random.uniform(0.06, 0.12)), 0.05, float(random.uniform(0.25, 0.4))
 
 
-def _noise(
+def noise(
     shape: tuple[int, int], cell: tuple[float, float], random: np.random.Generator
 ) -> np.ndarray:
     """Smooth noise [H, W, 1] with standard deviation about 1 and `cell` rows x columns grain."""
@@ -109,12 +109,12 @@ def _noise(
     return cv2.resize(grain, shape[::-1], interpolation=cv2.INTER_CUBIC)[:, :, None]
 
 
-def _blend(
+def blend(
     shape: tuple[int, int], top: float, far: RGB, near: RGB, random: np.random.Generator
 ) -> np.ndarray:
     """Ground colour [H, W, 3] from `far` at row `top` to `near` at the bottom, gently mottled."""
     depth = np.clip((np.arange(shape[0]) - top) / (shape[0] - top), 0, 1)[:, None, None]
-    mottle = _noise(shape, (14, 26), random) * 5 + _noise(shape, (5, 7), random) * 3
+    mottle = noise(shape, (14, 26), random) * 5 + noise(shape, (5, 7), random) * 3
     return (1 - depth) * np.array(far) + depth * np.array(near) + mottle
 
 
@@ -126,9 +126,9 @@ def _flat(shape: tuple[int, int], low: float, high: float, random: np.random.Gen
 
 
 def _grass(shape: tuple[int, int], random: np.random.Generator) -> Ground:
-    skyline = _flat(shape, 0.18, 0.34, random) + 2 * _noise((1, shape[1]), (1, 9), random)[0, :, 0]
-    paint = _blend(shape, skyline.mean(), (176, 202, 118), (122, 164, 72), random)
-    paint += 9 * _noise(shape, (5, 1.4), random)
+    skyline = _flat(shape, 0.18, 0.34, random) + 2 * noise((1, shape[1]), (1, 9), random)[0, :, 0]
+    paint = blend(shape, skyline.mean(), (176, 202, 118), (122, 164, 72), random)
+    paint += 9 * noise(shape, (5, 1.4), random)
     _sprinkle(paint, skyline, ((250, 240, 150), (250, 250, 250)), 26, random)
     return Ground(paint, np.full(shape, 1.5), skyline)
 
@@ -137,18 +137,18 @@ def _hill(shape: tuple[int, int], random: np.random.Generator) -> Ground:
     across = np.linspace(0, 1, shape[1])
     swell = np.sin(np.pi * (across * random.uniform(0.8, 1.4) + random.uniform(-0.3, 0.6)))
     skyline = _flat(shape, 0.36, 0.46, random) - 0.2 * shape[0] * swell
-    paint = _blend(shape, skyline.mean(), (168, 184, 92), (134, 150, 66), random)
+    paint = blend(shape, skyline.mean(), (168, 184, 92), (134, 150, 66), random)
     level = np.arange(shape[0])[:, None] - skyline[None, :]
-    paint += (7 * np.sign(np.sin(level / 9.0)))[:, :, None] + 6 * _noise(shape, (3, 2), random)
+    paint += (7 * np.sign(np.sin(level / 9.0)))[:, :, None] + 6 * noise(shape, (3, 2), random)
     return Ground(paint, np.full(shape, 1.2), skyline)
 
 
 def _road(shape: tuple[int, int], random: np.random.Generator) -> Ground:
     skyline = _flat(shape, 0.16, 0.26, random)
-    paint = _blend(shape, skyline[0], (172, 190, 118), (140, 160, 88), random)
+    paint = blend(shape, skyline[0], (172, 190, 118), (140, 160, 88), random)
     top, bottom = int(skyline[0] + 0.12 * shape[0]), int(0.88 * shape[0])
-    asphalt = _blend(shape, top, (136, 138, 148), (112, 114, 126), random)
-    paint[top:bottom] = (asphalt + 5 * _noise(shape, (1, 1), random))[top:bottom]
+    asphalt = blend(shape, top, (136, 138, 148), (112, 114, 126), random)
+    paint[top:bottom] = (asphalt + 5 * noise(shape, (1, 1), random))[top:bottom]
     for edge in (top, bottom - 3):
         paint[edge : edge + 3] = (226, 224, 214)
     lane, phase = (top + bottom) // 2, int(random.integers(0, 36))
@@ -161,8 +161,8 @@ def _road(shape: tuple[int, int], random: np.random.Generator) -> Ground:
 
 def _floor(shape: tuple[int, int], random: np.random.Generator) -> Ground:
     skyline = _flat(shape, 0.34, 0.46, random)
-    paint = _blend(shape, skyline[0], (214, 184, 144), (196, 160, 118), random)
-    paint += 5 * _noise(shape, (1.5, 24), random)
+    paint = blend(shape, skyline[0], (214, 184, 144), (196, 160, 118), random)
+    paint += 5 * noise(shape, (1.5, 24), random)
     for row in range(int(skyline[0]), shape[0], 15):
         paint[row : row + 15] += random.uniform(-9, 9)
         paint[row] *= 0.72
@@ -175,10 +175,10 @@ def _floor(shape: tuple[int, int], random: np.random.Generator) -> Ground:
 def _beach(shape: tuple[int, int], random: np.random.Generator) -> Ground:
     skyline = _flat(shape, 0.14, 0.22, random)
     shore = int(skyline[0] + random.uniform(0.12, 0.2) * shape[0])
-    paint = _blend(shape, shore, (236, 216, 170), (222, 196, 142), random)
-    paint += 5 * _noise(shape, (1, 1), random)
-    sea = _blend(shape, skyline[0], (92, 166, 190), (120, 196, 202), random)
-    paint[:shore] = (sea + 8 * _noise(shape, (2, 16), random))[:shore]
+    paint = blend(shape, shore, (236, 216, 170), (222, 196, 142), random)
+    paint += 5 * noise(shape, (1, 1), random)
+    sea = blend(shape, skyline[0], (92, 166, 190), (120, 196, 202), random)
+    paint[:shore] = (sea + 8 * noise(shape, (2, 16), random))[:shore]
     paint[shore - 4 : shore] = (248, 250, 248)
     sway = np.zeros(shape)
     sway[: shore + 6] = 3.5
@@ -186,16 +186,16 @@ def _beach(shape: tuple[int, int], random: np.random.Generator) -> Ground:
 
 
 def _snow(shape: tuple[int, int], random: np.random.Generator) -> Ground:
-    skyline = _flat(shape, 0.2, 0.36, random) + 4 * _noise((1, shape[1]), (1, 50), random)[0, :, 0]
-    paint = _blend(shape, skyline.mean(), (222, 230, 242), (208, 218, 234), random)
-    paint += 5 * _noise(shape, (9, 40), random) + 3 * _noise(shape, (1, 1), random)
+    skyline = _flat(shape, 0.2, 0.36, random) + 4 * noise((1, shape[1]), (1, 50), random)[0, :, 0]
+    paint = blend(shape, skyline.mean(), (222, 230, 242), (208, 218, 234), random)
+    paint += 5 * noise(shape, (9, 40), random) + 3 * noise(shape, (1, 1), random)
     return Ground(paint, np.zeros(shape), skyline)
 
 
 def _water(shape: tuple[int, int], random: np.random.Generator) -> Ground:
     skyline = _flat(shape, 0.14, 0.28, random)
-    paint = _blend(shape, skyline[0], (126, 178, 200), (72, 134, 166), random)
-    streaks = _noise(shape, (2.5, 20), random)
+    paint = blend(shape, skyline[0], (126, 178, 200), (72, 134, 166), random)
+    streaks = noise(shape, (2.5, 20), random)
     paint += 7 * streaks + 45 * np.clip(streaks - 1.1, 0, 1)
     return Ground(paint, np.full(shape, 3.0), skyline)
 
@@ -246,7 +246,7 @@ def _wall(shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
     """A papered wall, uint8 [H, W, 3]."""
     base = np.array(shade((214, 212, 204), random.uniform(0.9, 1.08)))
     stripes = 4 * np.sign(np.sin(np.arange(shape[1]) * 2 * np.pi / 17))[None, :, None]
-    image = base + stripes + 2 * _noise(shape, (8, 8), random)
+    image = base + stripes + 2 * noise(shape, (8, 8), random)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 

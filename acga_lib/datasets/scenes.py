@@ -41,7 +41,7 @@ class Plan:
 VIDEOS = Plan(
     {"actor": 0.04, "attribute": 0.24, "action": 0.225, "place": 0.22, "relation": 0.275}, (20, 26)
 )
-STILLS = Plan({"actor": 0.06, "attribute": 0.3, "place": 0.26, "relation": 0.38}, (1, 1))
+STILLS = Plan({"actor": 0.12, "attribute": 0.3, "place": 0.14, "relation": 0.44}, (1, 1))
 PLANS = {"train": VIDEOS, "test": VIDEOS, "referit-train": STILLS, "referit-test": STILLS}
 
 #: Rough width of a puppet over its height, for planning a layout before anything is painted.

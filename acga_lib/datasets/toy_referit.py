@@ -30,8 +30,8 @@ ATTEMPTS = 200
 QUALITY = 92
 #: Most expressions of one instance, and how many wordings are tried for each further one.
 EXPRESSIONS, TRIES = 3, 12
-#: What decides a further expression; kinds decide enough of the first ones.
-FURTHER_CUES = ("attribute", "place", "relation", "relation")
+#: What may decide a further expression; relations can so least often.
+FURTHER_CUES = ("actor", "attribute", "place", "relation", "relation")
 #: The files whose hash tells a changed copy.
 ANNOTATIONS = ("data/*.json", "referit-dataset/mask/*.mat")
 
