@@ -5,6 +5,8 @@ PYTHON    ?= python3
 PROFILE   ?= toy
 DATASET   ?= toy
 DATA_ROOT ?=
+REFERIT_ROOT ?=
+JHMDB_ROOT ?=
 SEEDS     ?= 1
 BIN       := .venv/bin
 
@@ -21,7 +23,7 @@ setup: .venv/.installed
 	@touch $@
 
 reproduce: setup
-	@$(BIN)/python -m acga_lib.reproduce --profile "$(PROFILE)" --dataset "$(DATASET)" --data-root "$(DATA_ROOT)" --seeds "$(SEEDS)"
+	@$(BIN)/python -m acga_lib.reproduce --profile "$(PROFILE)" --dataset "$(DATASET)" --data-root "$(DATA_ROOT)" --referit-root "$(REFERIT_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --seeds "$(SEEDS)"
 
 test: setup
 	$(BIN)/ruff check && $(BIN)/ruff format --check acga_lib tests

@@ -17,6 +17,7 @@ import pandas as pd
 from acga_lib.config import ROOT
 from acga_lib.errors import DataError, KitError
 from acga_lib.methods import METHODS
+from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES, TABLES
 from acga_lib.records import read_run, read_runs, write_text
 from acga_lib.tables import HEADINGS
 
@@ -26,6 +27,7 @@ SUBJECTS = {
     "table1": "Table 1. Comparison with other methods",
     "table2": "Table 2. Generalisation to J-HMDB Sentences",
     "table3": "Table 3. Ablation: what each component brings",
+    "robustness": "Beyond the paper: wording, noise words, focus, and sentences that fit nothing",
     "figure1": "Figure 1. The task: one video, several sentences, one mask for each",
     "figure4": "Figure 4. Methods side by side on test videos chosen by a fixed rule",
     "figure5": "Figure 5. Where in the frame each word receives attention (dark to bright: "
@@ -126,11 +128,15 @@ def _table(path: Path, results: Path) -> str:
     """One table with its note and links to the runs that it rests on."""
     kind, data, profile = _named(path)
     runs = results / "runs"
-    records = read_runs(runs, data=data, profile=profile) if kind == "table3" else []
+    rows_of = TABLES[kind].methods if kind in TABLES else tuple(METHODS)
+    records = [
+        record for record in read_runs(runs, data=data, profile=profile)
+        if record["config"]["run"]["method"] in rows_of
+    ]  # fmt: skip
     cells = pd.read_csv(path, dtype=str, keep_default_na=False)
     where = cells.get("Measured on", pd.Series("", index=cells.index))
     rows = [
-        ("published" if place == PAPER else "ours", list(row))
+        ("published" if place in (A2D_SENTENCES, JHMDB_SENTENCES) else "ours", list(row))
         for place, row in zip(where, cells.itertuples(index=False, name=None), strict=True)
     ]
     links = ", ".join(_link(r["path"], results, text=r["run_id"]) for r in records)

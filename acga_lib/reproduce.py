@@ -15,6 +15,8 @@ from acga_lib.config import ROOT, RunConfig
 from acga_lib.errors import DataError, KitError
 from acga_lib.records import write_text
 
+#: Folders of real datasets: A2D Sentences, ReferIt, J-HMDB Sentences.
+ROOTS = ("data_root", "referit_root", "jhmdb_root")
 TIMINGS = ROOT / "results" / "timings.json"
 LOG = ROOT / "results" / "logs" / "reproduce.log"
 
@@ -23,6 +25,7 @@ def snakemake(options: argparse.Namespace, cores: int, *extra: str) -> list[str]
     """The command line of one Snakemake call."""
     settings = {
         "profile": options.profile, "dataset": options.dataset, "data_root": options.data_root,
+        "referit_root": options.referit_root, "jhmdb_root": options.jhmdb_root,
         "seeds": options.seeds,
     }  # fmt: skip
     config = [f"{key}={value}" for key, value in settings.items() if value != ""]
@@ -77,8 +80,9 @@ def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
 
 #: The notebook behind each rule.
 NOTEBOOKS = {
-    "features": "02_feature_extraction", "train": "04_train", "table3": "07_table3_ablation",
-    "figures": "08_qualitative_figures",
+    "features": "02_feature_extraction", "train": "04_train", "table1": "05_table1_comparison",
+    "table2": "06_table2_generalization", "table3": "07_table3_ablation",
+    "figures": "08_qualitative_figures", "robustness": "10_robustness",
 }  # fmt: skip
 
 
@@ -87,7 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m acga_lib.reproduce", description=__doc__)
     parser.add_argument("--profile", default="toy")
     parser.add_argument("--dataset", default="toy")
-    parser.add_argument("--data-root", default="")
+    for root in ROOTS:
+        parser.add_argument(f"--{root.replace('_', '-')}", default="")
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args(arguments)
     try:
@@ -103,8 +108,10 @@ def reproduce(options: argparse.Namespace) -> int:
     config = RunConfig(
         method="acga", dataset=options.dataset, profile=options.profile, data_root=options.data_root
     )
-    if options.data_root and not Path(options.data_root).is_dir():
-        raise DataError(f"{options.data_root}: no such folder; DATA_ROOT names the dataset's")
+    for root in ROOTS:
+        folder = getattr(options, root)
+        if folder and not Path(folder).is_dir():
+            raise DataError(f"{folder}: no such folder; {root.upper()} names the dataset's")
     environment = os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     }
