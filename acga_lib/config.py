@@ -91,7 +91,7 @@ PROFILES = {
         Profile(
             name="toy", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
             trunk_width=0.25, head_width=0.125, train_videos=700, test_videos=100,
-            epochs=4, min_steps=1000, batch_size=4, learning_rate=1e-3, decay_every=3,
+            epochs=4, min_steps=300, batch_size=4, learning_rate=1e-3, decay_every=3,
             by_frame=True, vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True,
             workers=0,
         ),
