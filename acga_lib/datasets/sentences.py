@@ -6,6 +6,7 @@ detail without which the sentence would fit a second instance as well.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -181,14 +182,11 @@ def _relation(
     random: np.random.Generator,
 ) -> tuple[Relation, str] | None:
     """A relation that holds strictly between the instance and one of another kind, in words."""
-    wording, actor = SPOKEN[scene.split], scene.instances[index].actor
+    wording = SPOKEN[scene.split]
     found = [
         (kind, other)
-        for kind in RELATIONS
-        for other, landmark in enumerate(scene.instances)
-        if landmark.actor != actor
-        and (with_verb or kind not in MOVING_RELATIONS)
-        and holds_relation(kind, index, other, scene, tracks, lenient=False)
+        for kind, other in _relations(scene, tracks, index)
+        if with_verb or kind not in MOVING_RELATIONS
     ]
     if not found:
         return None
@@ -200,6 +198,23 @@ def _relation(
         phrase = f"{landmark.color} {noun}"
     text = _choose(wording.relations[kind], random).format(n=phrase)
     return Relation(kind, denotes(noun, landmark.actor)), text
+
+
+@lru_cache(maxsize=32)
+def _relations(
+    scene: Scene, tracks: tuple[Track, ...], index: int
+) -> tuple[tuple[str, int], ...]:  # fmt: skip
+    """All relations that hold strictly of an instance, with the landmark's index.
+
+    Remembered, since every one of the many wordings that are tried asks for them again.
+    """
+    return tuple(
+        (kind, other)
+        for kind in RELATIONS
+        for other, landmark in enumerate(scene.instances)
+        if landmark.actor != scene.instances[index].actor
+        and holds_relation(kind, index, other, scene, tracks, lenient=False)
+    )
 
 
 def _finish(text: str, random: np.random.Generator) -> str:
