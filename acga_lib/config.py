@@ -54,7 +54,7 @@ PROFILES = {
             trunk_width=0.25, flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
             image_network="toy_vgg.safetensors", image_side=224, image_width=0.125,
             head_width=0.125, train_videos=16, test_videos=8, jhmdb_videos=4,
-            referit_images=(16, 4), epochs=2, batch_size=4, rate_factor=2.0, by_frame=True,
+            referit_images=(16, 4), epochs=3, batch_size=4, rate_factor=2.0, by_frame=True,
             vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True, workers=0,
         ),
         Profile(

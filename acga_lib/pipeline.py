@@ -145,6 +145,24 @@ def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) ->
     return Prepared(inputs.tensors(training, queries), inputs.tensors(test), inputs)
 
 
+def fresh_model(
+    config: RunConfig, *, device: str = "cpu", progress: bool = True
+) -> tuple[nn.Module, dict[str, str]]:
+    """The network that a run's training begins with, and hashes of the runs that it starts from.
+
+    Those runs are trained first where they have not been.
+    """
+    trained, origins = {}, {}
+    for name in METHODS[config.method].needs:
+        first = replace(config, method=name)
+        prepared = prepare(first, device=device, progress=progress)
+        trained[name], _ = train_or_load(first, prepared, device=device, progress=progress)
+        origins[name] = file_hash(RUNS / f"{first.run_id}.safetensors")
+    modality = METHODS[config.method].modality
+    trunk = None if modality == "image" else network_path(config, modality)
+    return build_model(config, trunk=trunk, trained=trained), origins
+
+
 def train_or_load(
     config: RunConfig, data: Prepared, *, device: str = "cpu", progress: bool = True
 ) -> tuple[nn.Module, dict[str, Any]]:
@@ -153,20 +171,14 @@ def train_or_load(
     A method that starts from others has them trained first. An interrupted training is continued
     from its checkpoint in `results/work`.
     """
-    trained = {}
-    for name in METHODS[config.method].needs:
-        first = replace(config, method=name)
-        prepared = prepare(first, device=device, progress=progress)
-        trained[name], _ = train_or_load(first, prepared, device=device, progress=progress)
-    origins = {name: _weights_hash(replace(config, method=name)) for name in trained}
+    start = time.perf_counter()
+    model, origins = fresh_model(config, device=device, progress=progress)
     path = RUNS / f"{config.run_id}.json"
     work = WORK / config.run_id
     work.mkdir(parents=True, exist_ok=True)
     with FileLock(work / ".lock"):  # two notebooks may ask for the same run
         if _is_current(path, config, data, origins):
             return load_run(path)
-        start = time.perf_counter()
-        model = build_model(config, trunk=_trunk(config), trained=trained)
         progressed = train(config, model, data.train, work=work, device=device, progress=progress)
         record = finish_run(
             config, model, progressed, train=data.train, test=data.test, runs=RUNS, device=device,
@@ -174,16 +186,6 @@ def train_or_load(
         )  # fmt: skip
         (work / "checkpoint.pt").unlink(missing_ok=True)
     return model, record
-
-
-def _trunk(config: RunConfig) -> Path | None:
-    """The I3D whose Mixed_4f the method's network goes on training."""
-    modality = METHODS[config.method].modality
-    return None if modality == "image" else network_path(config, modality)
-
-
-def _weights_hash(config: RunConfig) -> str:
-    return file_hash(RUNS / f"{config.run_id}.safetensors")
 
 
 def _is_current(path: Path, config: RunConfig, data: Prepared, origins: dict[str, str]) -> bool:
