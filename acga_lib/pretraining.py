@@ -62,7 +62,7 @@ CONFIGS = {
     config.modality: config
     for config in (
         TrunkConfig(),
-        TrunkConfig(modality="flow", clips=3300, snippet_epochs=2, epochs=4),
+        TrunkConfig(modality="flow", clips=2700, snippet_epochs=2, epochs=4),
         TrunkConfig(modality="image", width=0.125, clips=5300, snippet_epochs=0, epochs=2),
     )
 }
