@@ -63,7 +63,7 @@ CONFIGS = {
     for config in (
         TrunkConfig(),
         TrunkConfig(modality="flow", clips=2700, snippet_epochs=2, epochs=4),
-        TrunkConfig(modality="image", width=0.125, clips=5300, snippet_epochs=0, epochs=2),
+        TrunkConfig(modality="image", width=0.125, snippet_epochs=0, epochs=6),
     )
 }
 
