@@ -1,5 +1,6 @@
 """Profiles and runs: how large everything is, and what one training is made of (frozen data)."""
 
+import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -145,15 +146,15 @@ class RunConfig:
         return f"{self.data}-{self.profile}-{self.method}{control}-s{self.seed}"
 
     def describe(self) -> dict[str, Any]:
-        """The run, its method and its profile in full, as the run record keeps them."""
+        """The run, its method and its profile in full, as the run record (JSON) keeps them."""
         paths = ("data_root", "referit_root")
-        run = {key: value for key, value in asdict(self).items() if key not in paths}
-        return {
-            "run": run,
+        described = {
+            "run": {key: value for key, value in asdict(self).items() if key not in paths},
             "data": self.data,
             "method": asdict(METHODS[self.method]),
             "profile": asdict(PROFILES[self.profile]),
         }
+        return dict(json.loads(json.dumps(described)))
 
 
 def run_config(**parameters: Any) -> RunConfig:

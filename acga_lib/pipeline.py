@@ -3,7 +3,6 @@
 Each step does only what is missing, so any notebook can be run first, alone, and again.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -194,8 +193,7 @@ def _is_current(path: Path, config: RunConfig, data: Prepared, origins: dict[str
         _, record = load_run(path)
     except CheckpointError:
         return False
-    wanted = json.loads(json.dumps(config.describe()))
     fingerprints = {"train": data.train.fingerprint, "test": data.test.fingerprint}
-    return (wanted, fingerprints, data.inputs.store.key, origins) == (
+    return (config.describe(), fingerprints, data.inputs.store.key, origins) == (
         record["config"], record.get("data"), record.get("features"), record.get("starts_from")
     )  # fmt: skip

@@ -110,7 +110,9 @@ def test_the_authors_scoring_thresholds_on_the_square_and_round_trips_the_truth(
             square = segmenter.model(*(part[None] for part in data[index][:2])).large.sigmoid()
         # Where the two interpolations round differently, a pixel at one half falls either way.
         assert (back(square > square.max() / 2, sample) != one.mask).mean() < 2e-3
-        box = Letterbox(height=sample.height, width=sample.width, side=segmenter.side)
+        box = Letterbox(
+            height=sample.height, width=sample.width, side=segmenter.extractors[0][0].side
+        )
         truth = torch.from_numpy(box.mask(sample.mask()))[None]
         assert (back(truth, sample) != one.target).mean() < 2e-3
     with pytest.raises(ConfigError, match="original, authors"):
@@ -185,7 +187,7 @@ def test_a_run_is_not_continued_with_another_trunk(run, copy, toy_trunk, tmp_pat
     record = json.loads(copy.read_text())
     record["config"]["profile"]["trunk"] = str(tmp_path / "other.safetensors")
     copy.write_text(json.dumps(record))
-    with pytest.raises(CheckpointError, match=r"another trunk than .*other\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"another network than .*other\.safetensors"):
         Segmenter.from_run(copy)
 
 

@@ -14,12 +14,19 @@ from acga_lib.datasets.a2d import A2DSample
 from acga_lib.errors import DataError
 from acga_lib.figures import COLORS, overlays
 from acga_lib.inference import Prediction, threshold
-from acga_lib.methods import METHODS
 from acga_lib.metrics import segmentation_metrics
-from acga_lib.records import METRICS, read_run, read_runs
+from acga_lib.published import (
+    A2D_SENTENCES,
+    ABLATION,
+    METRICS,
+    TABLE_3,
+    TABLES,
+    PublishedTable,
+)
+from acga_lib.records import read_run, read_runs
 from acga_lib.results import evaluate, points_at_the_right_half
 
-BASE = {"baseline": 0.30, "mrf": 0.35, "mrf_wbce": 0.38, "acga": 0.45}
+BASE = {"baseline": 0.30, "mrf": 0.35, "mrf_wbce": 0.38, "acga": 0.45, "gavrilyuk": 0.28}
 
 
 def write_record(runs: Path, *, method: str, seed: int, shuffled: bool = False) -> Path:
@@ -51,7 +58,7 @@ def write_record(runs: Path, *, method: str, seed: int, shuffled: bool = False) 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     """Records of all methods with three seeds each, in `<tmp_path>/runs`."""
-    for method in METHODS:
+    for method in BASE:
         for seed in range(3):
             write_record(tmp_path / "runs", method=method, seed=seed)
     return tmp_path / "runs"
@@ -73,16 +80,18 @@ def prediction(mask: np.ndarray, target: np.ndarray, *, cue: str | None = None) 
     return Prediction(sample, mask, target, 0.5, mask.astype(np.float32))
 
 
-def test_the_published_table_3_is_the_papers(shared: Path) -> None:
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_published_table_is_the_papers(table: PublishedTable, shared: Path) -> None:
     papers = list((shared.parent / "paper").glob("*.txt"))
     if not papers:
         pytest.skip("the paper's text is not here")
     text = papers[0].read_text()
-    text = text[text.index("Table 3.") :]
-    for name, numbers in tables.TABLE_3.items():
-        row = re.search(rf"^{re.escape(METHODS[name].title)} \(RGB\)\t(.+)$", text, re.MULTILINE)
-        assert row, name
-        assert tuple(map(float, row[1].split("\t"))) == numbers
+    text = text[text.index(f"Table {table.name[-1]}. ") :]
+    rows = re.findall(
+        r"^(?:Hu|Li|Gavrilyuk|Ours|Baseline).*?((?:\t[\d.]+){8})$", text, re.MULTILINE
+    )
+    numbers = [tuple(map(float, row.split())) for row in rows[: len(table.rows)]]
+    assert numbers == list(table.rows.values())
 
 
 def test_mean_and_deviation_over_seeds_agree_with_a_computation_by_hand(runs: Path) -> None:
@@ -95,16 +104,20 @@ def test_mean_and_deviation_over_seeds_agree_with_a_computation_by_hand(runs: Pa
 
 def test_our_row_stands_under_the_papers_and_says_where_it_was_measured(runs: Path) -> None:
     records = read_runs(runs, data="toy", profile="toy")
-    table = tables.beside_the_paper(records, tables.TABLE_3, data="toy")
-    assert list(table["Measured on"]) == [tables.PAPER, "toy (here)"] * 4
+    table = tables.beside_the_paper(records, TABLE_3, data="toy")
+    here = ["gavrilyuk", *ABLATION]
+    expected = []
+    for row in TABLE_3.rows:
+        expected += [A2D_SENTENCES, "toy (here)"] if row in here else [A2D_SENTENCES]
+    assert list(table["Measured on"]) == expected
     assert list(table["Mean IoU"][-2:]) == ["49.0", "46.7 ± 2.1"]
 
 
 def test_a_single_seed_has_no_deviation_and_allows_no_claim(tmp_path: Path) -> None:
-    for method in METHODS:
+    for method in BASE:
         write_record(tmp_path, method=method, seed=0)
     records = read_runs(tmp_path, data="toy", profile="toy")
-    assert "±" not in tables.beside_the_paper(records, tables.TABLE_3, data="toy").to_string()
+    assert "±" not in tables.beside_the_paper(records, TABLE_3, data="toy").to_string()
     steps = tables.components(records)
     assert steps["within"].all()
     assert "single seed" in tables.judged(next(steps.itertuples()))
@@ -131,7 +144,7 @@ def test_controls_stand_beside_the_proper_runs_and_never_among_them(runs: Path) 
     write_record(runs, method="acga", seed=0, shuffled=True)
     proper = read_runs(runs, data="toy", profile="toy")
     controls = read_runs(runs, data="toy", profile="toy", controls=True)
-    assert (len(proper), len(controls)) == (12, 1)
+    assert (len(proper), len(controls)) == (15, 1)
     beside = tables.beside_the_control(proper, controls)
     assert list(beside["Trained with"]) == ["true sentences", "shuffled sentences"]
     assert list(beside["Mean IoU"]) == ["46.7 ± 2.1", "20.0"]
@@ -209,9 +222,9 @@ def test_overlapping_masks_mix_their_colours() -> None:
 def make_results(runs: Path) -> Path:
     """Table and figure beside the records -> the folder of results."""
     records = read_runs(runs, data="toy", profile="toy")
-    table = tables.beside_the_paper(records, tables.TABLE_3, data="toy")
+    table = tables.beside_the_paper(records, TABLE_3, data="toy")
     tables.write_table(
-        table, runs.parent / "tables" / "table3-toy-toy", note=tables.note(records)
+        table, runs.parent / "tables" / "table3-toy-toy", note=tables.note(records, TABLE_3)
     )  # fmt: skip
     (runs.parent / "figures").mkdir()
     (runs.parent / "figures" / "figure4-toy-toy.png").write_bytes(b"")
@@ -249,7 +262,7 @@ def test_a_table_without_runs_stops_the_page(runs: Path) -> None:
 
 
 def test_a_note_says_which_numbers_are_the_papers_and_names_the_runs(runs: Path) -> None:
-    text = tables.note(read_runs(runs, data="toy", profile="toy"))
+    text = tables.note(read_runs(runs, data="toy", profile="toy"), TABLE_3)
     for part in (
         "A2D Sentences",
         "embedded benchmark",
