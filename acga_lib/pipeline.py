@@ -121,6 +121,28 @@ def inputs_of(
     return Inputs(read, reader_of(method), extracted)
 
 
+def complete_features(
+    config: RunConfig, *, jhmdb_root: str = "", device: str = "cpu", progress: bool = True
+) -> int:
+    """Complete every feature that any row of the tables reads -> (video, frame) pairs computed.
+
+    Still images and J-HMDB Sentences are left out where their folders are neither embedded nor
+    named.
+    """
+    embedded = config.dataset == "toy"
+    clips = [s for split in ("train", "test") for s in open_split(config, split, progress=progress)]
+    if embedded or jhmdb_root:
+        clips += open_jhmdb(config, jhmdb_root, progress=progress)
+    stills = clips
+    if embedded or config.referit_root:
+        stills = [*clips, *open_referit(config, "train", progress=progress)]
+    wanted = {"acga": clips, "acga_flow": clips, "hu": stills}
+    return sum(
+        inputs_of(replace(config, method=name), of, device=device, progress=progress).extracted
+        for name, of in wanted.items()
+    )
+
+
 @dataclass(frozen=True)
 class Prepared:
     """Everything that training and evaluation read."""
