@@ -68,8 +68,8 @@ def page(results: Path = RESULTS) -> str:
     records = sorted(
         (read_run(path) for path in sorted((results / "runs").glob("*.json"))), key=_place
     )
-    tables = sorted((results / "tables").glob("*.csv"))
-    figures = sorted((results / "figures").glob("*.png"))
+    tables = sorted((results / "tables").glob("*.csv"), key=_data_first)
+    figures = sorted((results / "figures").glob("*.png"), key=_data_first)
     sections = [
         ("tables", "Tables", [_table(path, results) for path in tables]),
         ("figures", "Figures", [_figure(path, results) for path in figures]),
@@ -163,6 +163,12 @@ def _named(path: Path) -> tuple[str, str, str]:
     kind, _, rest = path.stem.partition("-")
     data, _, profile = rest.rpartition("-")
     return kind, data, profile
+
+
+def _data_first(path: Path) -> tuple[bool, str, str]:
+    """The embedded benchmark before other data, then table by table."""
+    kind, data, profile = _named(path)
+    return data != "toy", f"{data}-{profile}", kind
 
 
 def _title(path: Path) -> str:
