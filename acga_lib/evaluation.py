@@ -22,6 +22,11 @@ from acga_lib.robustness import measure
 
 TRANSFER = ROOT / "results" / "transfer"
 ROBUSTNESS = ROOT / "results" / "robustness"
+#: What a record of a transfer has of its own; everything else is the run's.
+MEASURED = (
+    "tested_on", "metrics", "breakdown", "samples", "data", "unknown_words", "environment",
+    "made_from",
+)  # fmt: skip
 
 
 def _kept(
@@ -45,9 +50,14 @@ def transfer_or_load(
 ) -> dict[str, Any]:  # fmt: skip
     """A trained run's record with the metrics that it reaches on other samples, untouched.
 
-    tested_on: their name in tables. Raises CheckpointError when the run has not been trained.
+    tested_on: their name in tables. Where the weights of the run are not here (only few are
+    committed), what was kept of the same run under the same name is returned. Raises
+    CheckpointError when nothing was, and when the run has not been trained.
     """
-    path = RUNS / f"{config.run_id}.json"
+    path, kept = RUNS / f"{config.run_id}.json", TRANSFER / f"{config.run_id}.json"
+    here = path.with_suffix(".safetensors").is_file()
+    if not here and (found := _measured_before(path, kept, tested_on=tested_on)):
+        return found
     model, record = load_run(path)
     inputs = inputs_of(config, samples, device=device, progress=progress)
     tensors = inputs.tensors(samples)
@@ -67,7 +77,18 @@ def transfer_or_load(
         }
 
     made_from = {"weights": weights, "data": tensors.fingerprint, "features": inputs.store.key}
-    return _kept(TRANSFER / f"{config.run_id}.json", made_from, compute)
+    return _kept(kept, made_from, compute)
+
+
+def _measured_before(path: Path, kept: Path, *, tested_on: str) -> dict[str, Any] | None:
+    """The record at `kept` if it is of the data asked for and of the run whose record is `path`."""
+    try:
+        run, record = json.loads(path.read_text()), json.loads(kept.read_text())
+        same = all(record[key] == run[key] for key in run if key not in MEASURED)
+        same = same and record["data"]["train"] == run["data"]["train"]
+        return record if same and record["tested_on"] == tested_on else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # missing, or damaged
 
 
 def robustness_or_load(

@@ -127,7 +127,8 @@ def _read_samples(root: Path) -> Iterator[Sample]:
             yield JHMDBSample(
                 video_id=video_id, frame=frame, instance=0, query=query, height=height,
                 width=width, frame_count=len(files), video_path=folder,
-                mask_path=mask_path, **cues.get((video_id, 0), {}),
+                mask_path=mask_path,
+                **{"action": actions[video_id]} | cues.get((video_id, 0), {}),
             )  # fmt: skip
 
 
