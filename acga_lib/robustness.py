@@ -165,7 +165,7 @@ def measure(
         noise[str(count)] = float(np.mean([iou(p.mask, p.target) for p in noisy]))
     wrong = [false_queries[s.video_id] for s in samples]
     false = segment([w[min(s.instance, len(w) - 1)] for s, w in zip(samples, wrong, strict=True)])
-    meant = {i: text for i, s in enumerate(samples) if (text := _of_another(s, paraphrases))}
+    meant = {i: text for i, s in enumerate(samples) if (text := of_another(s, paraphrases))}
     company, texts = [samples[i] for i in meant], list(meant.values())
     contrast = overlap([own[i] for i in meant], segment(texts, company)) if company else None
     on, off = attended(model, as_tensors(samples, None), device=device), None
@@ -204,7 +204,7 @@ def _hold_sentences(
             raise DataError(f"negatives.csv: {who} has no sentence that fits nothing: add one")
 
 
-def _of_another(sample: Sample, paraphrases: Paraphrases) -> str:
+def of_another(sample: Sample, paraphrases: Paraphrases) -> str:
     """A sentence that means the next instance of the sample's video, "" if there is none."""
     there = sorted(instance for video, instance in paraphrases if video == sample.video_id)
     after = there[(there.index(sample.instance) + 1) % len(there)]

@@ -90,11 +90,14 @@ def note(records: Sequence[Record]) -> str:
     seeds = ", ".join(map(str, sorted({seed_of(record) for record in records})))
     data = first["config"]["data"]
     drawn = " (the embedded benchmark: drawn scenes)" if data == "toy" else ""
+    samples = f"{first['samples']} test samples (" + (
+        f"1 in {first['every']})" if first["every"] > 1 else "all)"
+    )
     return (
         f"Measured with this kit on '{data}'{drawn}, profile '{profile['name']}' "
         f"({profile['side']} × {profile['side']} pixels, {profile['epochs']} epochs), "
-        f"{first['samples']} test samples (1 in {first['every']} of the split), seeds {seeds}; the "
-        "paper measures none of this. In percent, mean ± standard deviation over seeds. "
+        f"{samples}, seeds {seeds}; the paper measures none of this. "
+        "In percent, mean ± standard deviation over seeds. "
         "Consistency: mean IoU between the masks of "
         f"{first['wording']['wordings']} wordings of one sentence; contrast: the same between "
         "sentences that mean different actors. Own and other wordings, words: mean IoU with the "

@@ -375,7 +375,7 @@ def test_the_results_page_shows_the_table_with_its_runs_and_no_other(folders: Pa
     )  # fmt: skip
     page = report.page(folders)
     section = page[page.index('id="tables"') : page.index('id="figures"')]
-    assert "Beyond the paper" in section and "1 in 2 of the split" in section
+    assert "Beyond the paper" in section and "3 test samples (1 in 2), seeds 0, 1" in section
     assert 'href="runs/toy-quick-acga-s1.json"' in section
     assert "toy-quick-gavrilyuk-s0" not in section
 
