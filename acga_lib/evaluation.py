@@ -5,6 +5,7 @@ has changed.
 """
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 from acga_lib.config import ROOT, RunConfig
 from acga_lib.datasets import Sample
 from acga_lib.datasets.a2d_lists import read_negatives, read_paraphrases
-from acga_lib.errors import DataError
+from acga_lib.errors import ConfigError, DataError
 from acga_lib.features import file_hash
 from acga_lib.inference import load_run, predictions
 from acga_lib.pipeline import RUNS, inputs_of, open_split
 from acga_lib.records import write_text
 from acga_lib.results import breakdown, environment, evaluate
-from acga_lib.robustness import measure
+from acga_lib.robustness import FILLERS, NOISE, measure
 
 TRANSFER = ROOT / "results" / "transfer"
 ROBUSTNESS = ROOT / "results" / "robustness"
@@ -96,10 +97,17 @@ def robustness_or_load(
 ) -> dict[str, Any]:
     """What `robustness.measure` finds of a trained run, on every `every`-th test sample.
 
-    Raises CheckpointError when the run has not been trained, DataError when the dataset has no
-    lists of paraphrases and negatives (real annotations have none; the embedded one does).
+    Where the weights of the run are not here (only few are committed), what was kept of the same
+    run and samples is returned. Raises CheckpointError when nothing was, and when the run has not
+    been trained; DataError when the dataset has no lists of paraphrases and negatives (real
+    annotations have none; the embedded one does).
     """
-    path = RUNS / f"{config.run_id}.json"
+    if every < 1:
+        raise ConfigError(f"every = {every}: give 1 for all test samples, 2 for every second, ...")
+    path, kept = RUNS / f"{config.run_id}.json", ROBUSTNESS / f"{config.run_id}.json"
+    here = path.with_suffix(".safetensors").is_file()
+    if not here and (found := _robustness_before(path, kept, every=every)):
+        return found
     model, record = load_run(path)
     samples = open_split(config, "test", progress=progress)[::every]
     texts = config.root / "text_annotations"
@@ -109,16 +117,29 @@ def robustness_or_load(
     inputs = inputs_of(config, samples, device=device, progress=progress)
 
     def compute() -> dict[str, Any]:
+        start = time.perf_counter()
         measured = measure(
             model, samples, inputs.tensors, paraphrases=read_paraphrases(lists[0]),
-            false_queries=read_negatives(lists[1]), progress=progress,
+            false_queries=read_negatives(lists[1]), device=device, progress=progress,
         )  # fmt: skip
-        about = {"run_id": config.run_id, "config": record["config"]}
-        return about | measured | {"environment": environment(device)}
+        about = {key: record[key] for key in ("run_id", "config", "metrics")} | {"every": every}
+        seconds = round(time.perf_counter() - start, 1)
+        return about | measured | {"seconds": seconds, "environment": environment(device)}
 
     made_from = {
         "weights": file_hash(path.with_suffix(".safetensors")),
         "data": inputs.tensors(samples).fingerprint,
         "lists": "+".join(map(file_hash, lists)),
+        "noise": " ".join(map(str, (*NOISE, *FILLERS))),
     }
-    return _kept(ROBUSTNESS / f"{config.run_id}.json", made_from, compute)
+    return _kept(kept, made_from, compute)
+
+
+def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] | None:
+    """The record at `kept` if it is of these samples and of the run whose record is `path`."""
+    try:
+        run, record = json.loads(path.read_text()), json.loads(kept.read_text())
+        same = all(record[key] == run[key] for key in ("run_id", "config", "metrics"))
+        return record if same and record["every"] == every else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # missing, or damaged

@@ -17,7 +17,7 @@ import pandas as pd
 from acga_lib.config import ROOT
 from acga_lib.errors import DataError, KitError
 from acga_lib.methods import METHODS
-from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES, TABLES
+from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES
 from acga_lib.records import read_run, read_runs, write_text
 from acga_lib.tables import HEADINGS
 
@@ -126,13 +126,10 @@ def _place(record: dict[str, Any]) -> tuple[str, str, bool, int, int]:
 
 def _table(path: Path, results: Path) -> str:
     """One table with its note and links to the runs that it rests on."""
-    kind, data, profile = _named(path)
-    runs = results / "runs"
-    rows_of = TABLES[kind].methods if kind in TABLES else tuple(METHODS)
-    records = [
-        record for record in read_runs(runs, data=data, profile=profile)
-        if record["config"]["run"]["method"] in rows_of
-    ]  # fmt: skip
+    _, data, profile = _named(path)
+    named = _named_runs(path.with_suffix(".md"))
+    found = read_runs(results / "runs", data=data, profile=profile)
+    records = [record for record in found if record["run_id"] in named]
     cells = pd.read_csv(path, dtype=str, keep_default_na=False)
     where = cells.get("Measured on", pd.Series("", index=cells.index))
     rows = [
@@ -156,6 +153,13 @@ def _note(path: Path) -> str:
         raise DataError(f"{path}: the note of this table is missing; make the table again")
     lines = [line for line in path.read_text().splitlines() if not line.startswith(("|", "Runs:"))]
     return " ".join(line for line in lines if line)
+
+
+def _named_runs(path: Path) -> set[str]:
+    """The runs in the last paragraph under a Markdown table."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    listed = [line.removeprefix("Runs:") for line in lines if line.startswith("Runs:")]
+    return {run.strip(" .") for line in listed for run in line.split(",")}
 
 
 def _named(path: Path) -> tuple[str, str, str]:
