@@ -33,7 +33,7 @@ def paraphrases(
     found = {sentence.text.lower(): sentence.text}
     for _ in range(TRIES):
         other = draft(scene, tracks, sentence.instance, sentence.cue, random)
-        if other is not None and len(_sexes(sentence.text) | _sexes(other.text)) < 2:
+        if other is not None and len(_sexes(" ".join([*found, other.text]))) < 2:
             found.setdefault(other.text.lower(), other.text)
         if len(found) == 1 + PARAPHRASES:
             return tuple(found.values())[1:]
