@@ -37,6 +37,7 @@ class Profile:
     batch_size: int
     #: of every method's published learning rate; the small profiles have few steps
     rate_factor: float
+    sgd_factor: float  #: the same for methods trained with SGD, which few steps slow down most
     by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
     vision_length: float  #: of F_V; 1 in the paper
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
@@ -55,7 +56,7 @@ PROFILES = {
             trunk_width=0.25, flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
             image_network="toy_vgg.safetensors", image_side=224, image_width=0.125,
             head_width=0.125, train_videos=16, test_videos=8, jhmdb_videos=4,
-            referit_images=(16, 4), epochs=3, batch_size=4, rate_factor=2.0, by_frame=True,
+            referit_images=(16, 4), epochs=3, batch_size=4, rate_factor=2.0, sgd_factor=10.0, by_frame=True,
             vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True, workers=0,
         ),
         Profile(
@@ -63,7 +64,7 @@ PROFILES = {
             trunk_width=0.25, flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
             image_network="toy_vgg.safetensors", image_side=224, image_width=0.125,
             head_width=0.125, train_videos=700, test_videos=100, jhmdb_videos=60,
-            referit_images=(700, 20), epochs=4, batch_size=4, rate_factor=2.0, by_frame=True,
+            referit_images=(700, 20), epochs=4, batch_size=4, rate_factor=2.0, sgd_factor=10.0, by_frame=True,
             vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True, workers=0,
         ),
         Profile(
@@ -71,7 +72,7 @@ PROFILES = {
             trunk_width=1.0, flow_trunk="i3d_flow_kinetics.pt", flow_method="tvl1",
             image_network="vgg16_imagenet.pth", image_side=512, image_width=1.0,
             head_width=1.0, train_videos=3017, test_videos=737, jhmdb_videos=928,
-            referit_images=(3000, 20), epochs=12, batch_size=4, rate_factor=1.0, by_frame=False,
+            referit_images=(3000, 20), epochs=12, batch_size=4, rate_factor=1.0, sgd_factor=1.0, by_frame=False,
             vision_length=1.0, linear_std=0.02, freeze_statistics=False, bfloat16=False,
             workers=4,
         ),

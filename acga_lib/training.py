@@ -88,8 +88,9 @@ class Stretch:
     first: int
     end: int
 
-    def learning_rate(self, step: int, factor: float) -> float:
+    def learning_rate(self, step: int, profile: Profile) -> float:
         """The stage's schedule at a step of the run, times the profile's factor."""
+        factor = profile.sgd_factor if self.stage.optimizer == "sgd" else profile.rate_factor
         done = (step - self.first) / (self.end - self.first)
         passed = sum(done >= division for division in self.stage.divisions)
         return factor * self.stage.learning_rate * 0.1**passed
@@ -178,7 +179,7 @@ def _steps(
         for batch in _batches(config, data, epoch=epoch, skip=done):
             features, words, masks, indices = batch
             for group in optimizer.param_groups:
-                group["lr"] = stretch.learning_rate(state.step, profile.rate_factor)
+                group["lr"] = stretch.learning_rate(state.step, profile)
             with mixed_precision(device, enabled=profile.bfloat16):
                 responses = model(features.to(device), words.to(device))
             loss = segmentation_loss(

@@ -105,9 +105,8 @@ def test_by_frame_the_sentences_of_a_frame_follow_each_other(config, data, tiny)
 
 def rates(run, samples):
     """The learning rate of every step of a run on that many samples."""
-    factor = PROFILES[run.profile].rate_factor
     return [
-        stretch.learning_rate(step, factor)
+        stretch.learning_rate(step, PROFILES[run.profile])
         for stretch in training.stretches(run, samples)
         for step in range(stretch.first, stretch.end)
     ]
