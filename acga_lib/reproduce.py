@@ -1,6 +1,7 @@
 """`make reproduce`: says what will run and how long it takes, runs the Snakefile, shows a bar."""
 
 import argparse
+import fcntl
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from acga_lib.records import write_text
 ROOTS = ("data_root", "referit_root", "jhmdb_root")
 TIMINGS = ROOT / "results" / "timings.json"
 LOG = ROOT / "results" / "logs" / "reproduce.log"
+LOCK = ROOT / "results" / "logs" / "reproduce.lock"
 
 
 def snakemake(options: argparse.Namespace, cores: int, *extra: str) -> list[str]:
@@ -31,8 +33,23 @@ def snakemake(options: argparse.Namespace, cores: int, *extra: str) -> list[str]
     config = [f"{key}={value}" for key, value in settings.items() if value != ""]
     return [
         sys.executable, "-m", "snakemake", "--cores", str(cores), "--rerun-incomplete",
-        "--keep-going", *extra, "--config", *config,
+        "--keep-going", "--nolock", *extra, "--config", *config,
     ]  # fmt: skip
+
+
+def only_one(path: Path) -> int:
+    """Hold the lock file at path -> its descriptor; KitError while another process holds it.
+
+    Snakemake's own lock outlives a killed run and would have to be removed by hand; the system
+    drops this one with its last holder, which is Snakemake itself if this process is killed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise KitError("`make reproduce` is running in this folder already: wait for it") from None
+    return lock
 
 
 def planned_jobs(options: argparse.Namespace, cores: int, environment: dict[str, str]) -> list[str]:
@@ -115,6 +132,7 @@ def reproduce(options: argparse.Namespace) -> int:
     environment = os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     }
+    lock = only_one(LOCK)
     jobs = planned_jobs(options, cores, environment)
     page = ROOT / "results" / "index.html"
     if not jobs:
@@ -130,7 +148,7 @@ def reproduce(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     process = subprocess.Popen(
         snakemake(options, cores), cwd=ROOT, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[lock],
     )  # fmt: skip
     seconds = follow(process, len(jobs))
     if process.wait():

@@ -8,9 +8,9 @@ from collections import Counter
 import nbformat
 import pytest
 
-from acga_lib import batch
+from acga_lib import batch, reproduce
 from acga_lib.config import ROOT
-from acga_lib.errors import ConfigError
+from acga_lib.errors import ConfigError, KitError
 from acga_lib.methods import METHODS
 
 
@@ -121,3 +121,18 @@ def test_the_workflow_plans_one_training_for_each_method_and_seed(real, tmp_path
         for method, shuffle in wanted
         for seed in range(3)
     )
+
+
+def test_a_killed_reproduction_locks_nobody_out_and_a_running_one_does(tmp_path):
+    hold = "import pathlib, sys, time; from acga_lib.reproduce import only_one; "
+    hold += "lock = only_one(pathlib.Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    path = tmp_path / "logs" / "reproduce.lock"
+    running = subprocess.Popen(
+        [sys.executable, "-c", hold, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout.readline() == "held\n"
+    with pytest.raises(KitError, match="running in this folder already"):
+        reproduce.only_one(path)
+    running.kill()
+    running.wait()
+    os.close(reproduce.only_one(path))
