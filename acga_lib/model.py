@@ -12,7 +12,7 @@ from acga_lib.attention import CrossGuidedAttention, flatten_grid, unflatten_gri
 from acga_lib.config import Profile
 from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
-from acga_lib.i3d import block_output, load_tensors, mixed_4f, scaled
+from acga_lib.i3d import STEM, block_output, load_tensors, mixed_4f, scaled
 from acga_lib.methods import METHODS, MethodConfig
 
 
@@ -115,11 +115,17 @@ class ACGA(nn.Module):
         """The authors' released checkpoint, or its state dict -> full-size eval-mode model.
 
         Raises CheckpointError, naming the file, when an entry that this network needs is missing
-        or misshapen.
+        or misshapen, and when the checkpoint's own I3D reads optical flow.
         """
         state = load_tensors(source) if isinstance(source, str | Path) else source
         where = f"{source}: " if isinstance(source, str | Path) else ""
         renamed = {_from_authors(key.removeprefix("module.")): v for key, v in state.items()}
+        stem = renamed.get(f"video_model.model.{STEM}")
+        if stem is not None and stem.shape[1] != 3:
+            raise CheckpointError(
+                f"{where}trained on images of {stem.shape[1]} channels (optical flow has 2), not "
+                "on RGB: give the checkpoint that belongs to the RGB features."
+            )
         model = cls(METHODS["acga"])
         wanted = model.state_dict()
         for key in [k for k in wanted if not k.endswith("num_batches_tracked")]:

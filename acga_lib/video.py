@@ -193,11 +193,11 @@ class Letterbox:
         return _resize(content, self.height, self.width)
 
     def authors_restore(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The authors' way back (their code; inverse of Hu et al.'s `resize_and_pad`).
+        """The authors' way back (their `util/tool.py`, `resize_and_crop`).
 
-        The response is thresholded *before*, on the square; the whole square is then resized
-        bilinearly to the frame's longer side and its centre cropped. Nothing published says from
-        which value on an interpolated pixel counts; the kit takes one half.
+        The response is thresholded *before*, on the square; the whole square, as 8-bit zeros and
+        ones, is then resized bilinearly to the frame's longer side and its centre cropped. OpenCV's
+        8-bit arithmetic decides which interpolated pixels count, so this calls it just as they do.
 
         Args:
             mask: bool [S, S].
@@ -210,17 +210,25 @@ class Letterbox:
         """
         self._hold_size("mask", mask.shape, (self.side, self.side))
         longer = max(self.height, self.width)
-        whole = _resize(mask.astype(np.float32), longer, longer)
+        whole = cv2.resize(mask.astype(np.uint8), (longer, longer), interpolation=cv2.INTER_LINEAR)
         top, left = (longer - self.height) // 2, (longer - self.width) // 2
-        return whole[top : top + self.height, left : left + self.width] >= 0.5
+        return whole[top : top + self.height, left : left + self.width] == 1
 
     def authors_round_trip(self, truth: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """What the authors score against: the ground truth sent to the square and back.
 
-        bool [H, W] → bool [H, W]. On the real test masks this alone costs 1 to 2 points of mean
-        IoU, so scores against it and against the untouched mask must not be mixed.
+        bool [H, W] → bool [H, W]. Their way to the square is not published; taken is the resizing
+        of their way back, which gives the 0.978 mean IoU that the field reports for the round trip
+        of the real test masks. Scores against it and against the untouched mask must not be mixed.
         """
-        return self.authors_restore(self.mask(truth))
+        self._hold_size("mask", truth.shape, (self.height, self.width))
+        square = np.zeros((self.side, self.side), dtype=np.uint8)
+        rows, columns = self.content
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        square[rows, columns] = cv2.resize(
+            truth.astype(np.uint8), size, interpolation=cv2.INTER_LINEAR
+        )
+        return self.authors_restore(square == 1)
 
     def _fit(self, image: NDArray) -> NDArray:
         rows, columns = self.content

@@ -3,11 +3,11 @@
 import json
 import shutil
 
+import cv2
 import jobs
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 import acga_lib
@@ -108,23 +108,24 @@ def test_the_authors_scoring_thresholds_on_the_square_and_round_trips_the_truth(
         sample, one = data.samples[index], authors[index]
         with torch.no_grad():
             square = segmenter.model(*(part[None] for part in data[index][:2])).large.sigmoid()
-        # Where the two interpolations round differently, a pixel at one half falls either way.
-        assert (back(square > square.max() / 2, sample) != one.mask).mean() < 2e-3
+        # One of the two squares was computed in another batch.
+        assert (back((square > square.max() / 2)[0], sample) != one.mask).mean() < 2e-3
         box = Letterbox(
             height=sample.height, width=sample.width, side=segmenter.extractors[0][0].side
         )
-        truth = torch.from_numpy(box.mask(sample.mask()))[None]
-        assert (back(truth, sample) != one.target).mean() < 2e-3
+        # Averaging, the kit's own way to the square differs along outlines.
+        truth = torch.from_numpy(box.mask(sample.mask()))
+        assert (back(truth, sample) != one.target).mean() < 5e-3
     with pytest.raises(ConfigError, match="original, authors"):
         next(predictions(segmenter.model, data, scoring="mine", progress=False))
 
 
 def back(square, sample):
-    """The authors' way: the whole square to the longer side, bilinearly, then the centre."""
+    """The authors' way: the whole square to the longer side in 8 bits, then the centre."""
     longer = max(sample.height, sample.width)
-    whole = F.interpolate(square[None].float(), size=(longer, longer), mode="bilinear")[0, 0]
+    whole = cv2.resize(square.numpy().astype(np.uint8), (longer, longer))
     top, left = (longer - sample.height) // 2, (longer - sample.width) // 2
-    return (whole[top : top + sample.height, left : left + sample.width] >= 0.5).numpy()
+    return whole[top : top + sample.height, left : left + sample.width] == 1
 
 
 @pytest.mark.parametrize(
