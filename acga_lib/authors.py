@@ -72,7 +72,8 @@ def score(
             found, truth if untouched is None else untouched(sample),
             box.authors_restore(threshold(square)), truth,
         )  # fmt: skip
-        kept.append((*map(_packed, masks), float(response[found].mean())))
+        confidence = float(response[found].mean()) if found.any() else 0.0
+        kept.append((*map(_packed, masks), confidence))
     columns = tuple(zip(*kept, strict=True))
     original, untouched_truth, authors, round_tripped = (map(_unpacked, c) for c in columns[:4])
     return {
@@ -144,7 +145,7 @@ class UntouchedMasks:
 
 
 def scored(options: argparse.Namespace) -> dict[str, Any]:
-    """Score the checkpoint on the files that `options` (of `main`) name -> the record."""
+    """Score the checkpoint on the files that the options of `main` name -> the record."""
     start = time.perf_counter()
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
