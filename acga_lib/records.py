@@ -6,6 +6,7 @@ it.
 
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def read_runs(
 
     controls: those trained with shuffled sentences instead of the proper ones; an empty list where
     there are none. Each record carries its file under "path". Raises DataError when a file is not
-    a run record, and when there is no proper run.
+    a run record, when there is no proper run, and when runs were made with different settings or
+    data: no table may mix those.
     """
     found = []
     for path in sorted(runs.glob(f"{data}-{profile}-*.json")):
@@ -45,7 +47,25 @@ def read_runs(
             f"{runs}: no run of profile '{profile}' on '{data}'; run notebook 04_train first, "
             "or `make reproduce`"
         )
-    return sorted(found, key=lambda r: (order_of(r), r["config"]["run"]["seed"]))
+    found.sort(key=lambda r: (order_of(r), r["config"]["run"]["seed"]))
+    for one, other in pairwise(found):
+        _hold_alike(one, other)
+    return found
+
+
+def _hold_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Runs of one table share their profile; seeds of one method share everything else."""
+    profiles = one["config"]["profile"], other["config"]["profile"]
+    differ = {key for a, b in (profiles, profiles[::-1]) for key in a if a[key] != b.get(key)}
+    if order_of(one) == order_of(other):
+        differ |= {"method"} if one["config"]["method"] != other["config"]["method"] else set()
+        differ |= {key for key in ("data", "features") if one.get(key) != other.get(key)}
+    if differ:
+        raise DataError(
+            f"{one['path']} and {other['path'].name} differ in {', '.join(sorted(differ))}, so no "
+            "table may hold both: delete the one that is out of date, or make both anew with "
+            "`make reproduce SEEDS=<as many as there are>`"
+        )
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -172,6 +172,20 @@ def test_a_record_that_is_json_but_no_run_is_named(runs: Path, damage: str) -> N
         read_run(path)
 
 
+@pytest.mark.parametrize("differs", ["epochs", "data"])
+def test_runs_made_with_different_settings_or_data_never_share_a_table(
+    runs: Path, differs: str
+) -> None:
+    path = runs / "toy-toy-acga-s1.json"
+    record = json.loads(path.read_text())
+    record["data"] = {"test": "a hash"}
+    if differs == "epochs":
+        record["config"]["profile"]["epochs"] = 5
+    path.write_text(json.dumps(record))
+    with pytest.raises(DataError, match=f"acga-s1.json differ in .*{differs}"):
+        read_runs(runs, data="toy", profile="toy")
+
+
 def test_no_runs_at_all_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="04_train"):
         read_runs(tmp_path, data="toy", profile="toy")
