@@ -111,10 +111,11 @@ def move(address: str, root: Path = ROOT) -> None:
             f"'{address}' is not of the form https://github.com/owner/name, the only one that "
             "Colab opens notebooks from"
         )
-    old = repository(root)
-    for name in ("pyproject.toml", "CITATION.cff", "README.md"):
-        text = (root / name).read_text()
-        write_text(root / name, re.sub(re.escape(old) + r"(?![\w.-]*\w)", address, text))
+    old, new = (url.removeprefix("https://github.com/") for url in (repository(root), address))
+    named = re.compile(rf"(github(?:\.com)?/){re.escape(old)}(?![\w-])")
+    for file in ("pyproject.toml", "CITATION.cff", "README.md"):
+        text = (root / file).read_text()
+        write_text(root / file, named.sub(rf"\g<1>{new}", text))
 
 
 def write_notebook(path: Path, root: Path = ROOT) -> None:
@@ -138,16 +139,16 @@ def write_notebook(path: Path, root: Path = ROOT) -> None:
     write_text(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Command line -> exit status."""
     parser = argparse.ArgumentParser(prog="python -m acga_lib.colab", description=__doc__)
     parser.add_argument("address", nargs="?", help="the new https://github.com/owner/name")
     given = parser.parse_args(arguments)
     try:
         if given.address:
-            move(given.address)
-        for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-            write_notebook(path)
+            move(given.address, root)
+        for path in sorted((root / "notebooks").glob("*.ipynb")):
+            write_notebook(path, root)
     except KitError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
