@@ -1,4 +1,4 @@
-"""A stand-in for SLURM's commands on one machine; under a command's name it does what that one does.
+"""A stand-in for SLURM's commands on one machine: called by a command's name it does its work.
 
 Jobs start at once. One whose processes are killed as a failing node would kill them is put into the
 queue again if it was submitted with --requeue, and is NODE_FAIL otherwise. The folder in the

@@ -43,7 +43,7 @@ def test_the_paper_profile_plans_each_training_as_a_job_with_a_gpu_and_limits(tm
 
 @pytest.fixture
 def cluster(tmp_path):
-    """-> environment in which the SLURM commands are the stand-ins, and `python` runs the trainings.
+    """-> the environment where SLURM is the stand-in and the notebook job a training of `jobs`.
 
     The first training is killed after its seventh step, and everything of its job with it.
     """
@@ -81,7 +81,7 @@ def test_a_job_whose_node_fails_is_requeued_and_ends_with_the_same_weights(
         **cluster(*data),
     )  # fmt: skip
     (submitted,) = (tmp_path / "queue").glob("*.arguments")  # one job, not a second one
-    assert {"--requeue", "--gpus=1"} <= set(submitted.read_text().split("\n"))
+    assert {"--requeue", "--gpus=1", "--cpus-per-task=6"} <= set(submitted.read_text().split("\n"))
     assert submitted.with_suffix(".state").read_text() == "COMPLETED"
     assert (folder / "before" / "checkpoint.pt").exists()  # what the second run found
     status, out = job("train", *data, tmp_path / "work", tmp_path / "whole.safetensors")
