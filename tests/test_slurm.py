@@ -58,7 +58,7 @@ def cluster(tmp_path):
         stub = commands / "python"
         stub.write_text(
             "#!/bin/sh\nset -e\nmkdir -p results/runs\n"
-            f"if [ ! -e {work} ]; then {train} step:7 || kill -KILL -- -$NODE; fi\n"
+            f"if [ ! -e {work} ]; then {train} step:7 || kill -s KILL -- -$NODE; fi\n"
             f"cp -r {work} before\n{train}\ntouch {WEIGHTS.replace('safetensors', 'json')}\n"
         )
         stub.chmod(0o755)
