@@ -59,7 +59,7 @@ rule features:
         f"results/work/features-{ID}.json",
     log:
         f"{LOGS}/{ID}-02_feature_extraction.ipynb",
-    threads: workflow.cores
+    threads: 64  # or all of --cores, if they are fewer
     shell:
         "python -m acga_lib.batch 02_feature_extraction {SHARED} {REFERIT_ROOT} {JHMDB_ROOT}"
         " --executed {log} --produces {output} --threads {threads}"

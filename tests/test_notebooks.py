@@ -5,10 +5,10 @@ import re
 import nbformat
 import pytest
 
+from acga_lib import colab
 from acga_lib.config import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-BADGE = "https://colab.research.google.com/github/acga-kit/acga-kit/blob/main/notebooks/"
 MACHINE_PATH = re.compile(r"(?<!\w)/(?:home|work|root|tmp|Users|mnt|opt)/\S*|[A-Z]:\\\\?Users")
 
 
@@ -26,13 +26,6 @@ def notebook(path):
 
 def code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def setup(notebook):
-    """The setup cell: the one that fetches the kit where it is not installed."""
-    found = [cell.source for cell in code(notebook) if "find_spec(" in cell.source]
-    assert len(found) == 1
-    return found[0]
 
 
 def texts(notebook):
@@ -70,9 +63,8 @@ def test_it_is_a_lesson_of_a_readable_size(notebook):
 def test_it_begins_with_a_title_its_badge_and_the_common_setup(path, notebook):
     first = notebook.cells[0]
     assert first.cell_type == "markdown" and first.source.startswith("# ")
-    assert f"{BADGE}{path.name}" in "\n".join(cell.source for cell in notebook.cells[:2])
-    assert setup(notebook) == setup(nbformat.read(NOTEBOOKS[0], as_version=4))
-    assert setup(notebook) == code(notebook)[0].source
+    assert colab.badge(path.name) in "\n".join(cell.source for cell in notebook.cells[:2])
+    assert code(notebook)[0].source == colab.setup_cell(), "run python -m acga_lib.colab"
 
 
 def test_papermill_finds_its_parameters_and_any_kernel_runs_it(notebook):
