@@ -110,7 +110,7 @@ def inputs_of(
 ) -> Inputs:
     """Complete the method's feature store for `samples`."""
     method, profile = METHODS[config.method], PROFILES[config.profile]
-    stores, extracted = [], 0
+    reader, stores, extracted = reader_of(method, profile), [], 0  # quick to miss a file: first
     for modality in method.modalities:
         weights = network_path(config, modality)
         store = FeatureStore(FEATURES, Recipe.of(profile, weights, modality=modality))
@@ -118,7 +118,7 @@ def inputs_of(
         extracted += store.extract(samples, network, device=device, progress=progress)
         stores.append(store)
     read = StackedStores(stores) if method.streams else stores[0]
-    return Inputs(read, reader_of(method), extracted)
+    return Inputs(read, reader, extracted)
 
 
 def complete_features(
