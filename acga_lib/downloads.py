@@ -132,16 +132,16 @@ def _fetch(
     )
     try:
         store.fetch(path.name, downloader=downloader)
-    except ValueError as error:  # pooch: the hash differs
-        raise DownloadError(
-            f"{path}: {download.url} sends another file than the published one ({hashes[0]}), or "
-            f"it is altered on the way; nothing of it was kept. Try again later. {by_hand}"
-        ) from error
     except requests.RequestException as error:
         kept = f"{part.stat().st_size:,} bytes are kept; " if part.exists() else ""
         raise DownloadError(
             f"{path}: {download.url} could not be fetched ({error}). {kept}run this again when "
             f"the address can be reached, and it goes on where it stopped. {by_hand}"
+        ) from error
+    except ValueError as error:  # pooch: the hash differs
+        raise DownloadError(
+            f"{path}: {download.url} sends another file than the published one ({hashes[0]}), or "
+            f"it is altered on the way; nothing of it was kept. Try again later. {by_hand}"
         ) from error
     except DownloadError as error:
         raise DownloadError(f"{path}: {error}. {by_hand}") from error
@@ -174,7 +174,8 @@ class Resumable:
             if not ended:
                 if 400 <= answer.status_code < 500:
                     raise DownloadError(
-                        f"{url} answers {answer.status_code} {answer.reason}: the file has moved"
+                        f"{url} answers {answer.status_code} {answer.reason}: the file has moved "
+                        "or is not given out"
                     )
                 answer.raise_for_status()
                 self._receive(answer, have if goes_on else 0)
