@@ -1,6 +1,7 @@
 # make reproduce   everything, from an empty folder to results/index.html
 # make test        all tests, and every notebook's committed output
 # make lab         JupyterLab on the notebooks
+# make weights     what PROFILE=paper reads: I3D, VGG-16, word vectors (2.4 GB)
 PYTHON    ?= python3
 PROFILE   ?= toy
 DATASET   ?= toy
@@ -10,7 +11,7 @@ JHMDB_ROOT ?=
 SEEDS     ?= 1
 BIN       := .venv/bin
 
-.PHONY: setup reproduce test lab
+.PHONY: setup reproduce test lab weights
 setup: .venv/.installed
 
 # torch first and alone, so that nothing else decides which build of it is installed.
@@ -33,3 +34,6 @@ test: setup
 
 lab: setup
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+weights: setup
+	$(BIN)/python -m acga_lib.downloads

@@ -83,6 +83,11 @@ PROFILES = {
 }  # fmt: skip
 
 
+#: Word vectors by profile, relative to `data/word_vectors`; profiles that are not here read the
+#: committed ones. In a table of its own, since a run record holds every field of its profile.
+WORD_VECTORS = {"paper": "GoogleNews-vectors-negative300.bin.gz"}  #: Sec. 4.2
+
+
 #: Datasets that a run can be on, and the reader of each; the embedded one lies on disk in the
 #: layout of A2D Sentences.
 DATASETS = {"toy": "a2d", "a2d": "a2d"}

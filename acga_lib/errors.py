@@ -23,3 +23,7 @@ class CheckpointError(KitError):
 
 class TrainingError(KitError):
     """Training cannot go on, for example because the loss is not a number."""
+
+
+class DownloadError(KitError):
+    """A public file cannot be fetched, or is not the published one."""

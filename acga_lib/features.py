@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,7 @@ from acga_lib.flow import clip_flow, flow_to_input
 from acga_lib.i3d import I3D, load_i3d
 from acga_lib.vgg import VGG16, image_to_input, load_vgg
 from acga_lib.video import Letterbox, to_input
-
-
-def file_hash(path: str | Path) -> str:
-    """sha256 of a file's bytes, hexadecimal. Raises DataError when it is missing."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); restore the file") from error
-
+from acga_lib.weights import file_hash
 
 #: A frozen network: its `trunk` computes what is stored.
 Trunk = I3D | VGG16
@@ -135,12 +127,12 @@ def _image_inputs(recipe: Recipe, clips: Sequence[Sample]) -> Tensor:
 
 MODALITIES = {
     "rgb": Modality(
-        weights=lambda profile: profile.trunk, load=load_i3d, recipe=_rgb_recipe,
-        inputs=_rgb_inputs,
+        weights=lambda profile: profile.trunk, load=partial(load_i3d, modality="rgb"),
+        recipe=_rgb_recipe, inputs=_rgb_inputs,
     ),
     "flow": Modality(
-        weights=lambda profile: profile.flow_trunk, load=load_i3d, recipe=_flow_recipe,
-        inputs=_flow_inputs,
+        weights=lambda profile: profile.flow_trunk, load=partial(load_i3d, modality="flow"),
+        recipe=_flow_recipe, inputs=_flow_inputs,
     ),
     "image": Modality(
         weights=lambda profile: profile.image_network, load=load_vgg, recipe=_image_recipe,

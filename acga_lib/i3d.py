@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from acga_lib.downloads import advice
 from acga_lib.errors import CheckpointError
+from acga_lib.weights import load_tensors, misfit
 
 #: Output channels of an Inception block: branch 0, branch 1 (1x1, 3x3), branch 2 (1x1, 3x3), pool.
 BlockChannels = tuple[int, int, int, int, int, int]
@@ -26,9 +27,11 @@ BLOCKS: dict[str, BlockChannels] = {
     "mixed_4f": (256, 160, 320, 32, 128, 128),
 }
 #: BatchNorm epsilon by checkpoint layout: the TensorFlow original and piergiaj's port use 1e-3,
-#: hassony2's first release and the authors' copy of it PyTorch's 1e-5.
+#: hassony2's first release and the authors' copy of it PyTorch's 1e-5. hassony2's later code has
+#: 1e-3 for the same files, which therefore cannot tell: `load_i3d` takes another as an argument.
 EPS = {"piergiaj": 1e-3, "hassony": 1e-5, "authors": 1e-5}
-
+#: Input channels: RGB, and the two components of optical flow.
+CHANNELS = {"rgb": 3, "flow": 2}
 
 #: The first layer; a checkpoint's layout, width and input channels are read off it.
 STEM = "conv3d_1a_7x7.conv3d.weight"
@@ -184,35 +187,21 @@ def canonical_state(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str
     )
 
 
-def load_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Read a `.safetensors` or PyTorch weight file without running any code in it.
-
-    Raises CheckpointError when the file is missing, damaged, or holds anything but tensors.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such weight file")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointError(
-            f"{path}: damaged, or not a plain weight file ({error}). Fetch it again."
-        ) from error
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
-        loaded = loaded["state_dict"]
-    if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"{path}: holds a {type(loaded).__name__}, not a network's weights")
-    return {k: v for k, v in loaded.items() if isinstance(v, Tensor)}
-
-
-def load_i3d(path: str | Path) -> I3D:
+def load_i3d(path: str | Path, *, modality: str | None = None, eps: float | None = None) -> I3D:
     """Load a trunk of any of the three public layouts, or our own -> an eval-mode `I3D`.
 
-    The width and the number of input channels (3 RGB, 2 flow) are read off the first layer;
-    BatchNorm's epsilon follows the layout (`EPS`). Raises CheckpointError naming the file when
-    entries are missing, misshapen, or of an unknown layout.
+    Width and input channels (3 RGB, 2 flow) are read off the first layer; layers behind Mixed_4f
+    and counters of batches are not needed.
+
+    Args:
+        path: a PyTorch or `.safetensors` file.
+        modality: "rgb" or "flow", if the file must be that network's.
+        eps: BatchNorm's epsilon, which no file tells; None for that of the layout (`EPS`). Give
+            1e-3 for what hassony2's later code computes with the same file.
+
+    Raises:
+        CheckpointError: names the file; it is missing or damaged, of an unknown layout, of the
+            other modality, or an entry is missing or misshapen.
     """
     tensors = load_tensors(path)
     try:
@@ -220,14 +209,26 @@ def load_i3d(path: str | Path) -> I3D:
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     stem = state[STEM]
-    model = I3D(width=stem.shape[0] / 64, channels_in=stem.shape[1], eps=EPS[layout])
+    if stem.ndim != 5:
+        raise CheckpointError(
+            f"{path}: '{STEM}' should be a 3-D convolution and is {tuple(stem.shape)}. The file is "
+            f"of another network; {advice(path)}"
+        )
+    if modality is not None and stem.shape[1] != CHANNELS[modality]:
+        raise CheckpointError(
+            f"{path}: the first layer reads {stem.shape[1]} channels, and I3D on {modality} reads "
+            f"{CHANNELS[modality]} (RGB 3, optical flow 2). Is it the other network's file? "
+            f"If so, move it away and {advice(path)}"
+        )
+    model = I3D(
+        width=len(stem) / 64, channels_in=stem.shape[1],
+        eps=EPS[layout] if eps is None else eps,
+    )  # fmt: skip
     wanted = model.state_dict()
-    for key in [k for k in wanted if not k.endswith("num_batches_tracked")]:
-        if key not in state or state[key].shape != wanted[key].shape:
-            found = tuple(state[key].shape) if key in state else "nothing"
-            raise CheckpointError(
-                f"{path}: {layout} layout, but '{key}' should be {tuple(wanted[key].shape)} and "
-                f"is {found}. The file is incomplete or of another network; fetch it again."
-            )
+    if wrong := misfit(wanted, state):
+        raise CheckpointError(
+            f"{path}: {layout} layout, but {wrong}. The file is incomplete or of another network; "
+            f"{advice(path)}"
+        )
     model.load_state_dict({k: state.get(k, v) for k, v in wanted.items()})
     return model.eval()

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
@@ -21,6 +20,7 @@ from acga_lib.methods import METHODS
 from acga_lib.networks import build_network
 from acga_lib.tensors import SampleTensors
 from acga_lib.video import Letterbox
+from acga_lib.weights import file_hash, load_tensors, misfit
 
 #: How masks are scored. "original": thresholded on the original frame, against the untouched
 #: ground truth. "authors": thresholded on the square and mapped back, against a ground truth that
@@ -101,11 +101,18 @@ def load_run(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
             f"{weights}: the weights of this run are not here (only few are committed); "
             f"train it again with notebook 04_train, method '{method.name}'"
         )
+    if record.get("weights") not in (None, file_hash(weights)):  # older records do not tell
+        raise CheckpointError(
+            f"{weights}: damaged, or not the weights that {path.name} was measured with; restore "
+            f"the file, or delete both and train again with notebook 04_train"
+        )
     model = build_network(method, profile)
-    try:
-        state = {key: value.float() if value.is_floating_point() else value
-                 for key, value in load_file(weights).items()}  # fmt: skip
-        model.load_state_dict(state)
-    except Exception as error:
-        raise CheckpointError(f"{weights}: damaged or of another network ({error})") from error
+    state = {k: v.float() if v.is_floating_point() else v for k, v in load_tensors(weights).items()}
+    wanted = model.state_dict()
+    if wrong := misfit(wanted, state) or ", ".join(state.keys() - wanted.keys()):
+        raise CheckpointError(
+            f"{weights}: of another network than method '{method.name}' in profile "
+            f"'{profile.name}' ({wrong}); restore the file, or train again with notebook 04_train"
+        )
+    model.load_state_dict({key: state.get(key, value) for key, value in wanted.items()})
     return model.eval(), record

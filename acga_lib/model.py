@@ -12,8 +12,9 @@ from acga_lib.attention import CrossGuidedAttention, flatten_grid, unflatten_gri
 from acga_lib.config import Profile
 from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
-from acga_lib.i3d import STEM, block_output, load_tensors, mixed_4f, scaled
+from acga_lib.i3d import CHANNELS, STEM, block_output, mixed_4f, scaled
 from acga_lib.methods import METHODS, MethodConfig
+from acga_lib.weights import load_tensors, misfit
 
 
 class Responses(NamedTuple):
@@ -115,26 +116,26 @@ class ACGA(nn.Module):
         """The authors' released checkpoint, or its state dict -> full-size eval-mode model.
 
         Raises CheckpointError, naming the file, when an entry that this network needs is missing
-        or misshapen, and when the checkpoint's own I3D reads optical flow.
+        or misshapen, and when the checkpoint was trained on optical flow.
         """
         state = load_tensors(source) if isinstance(source, str | Path) else source
         where = f"{source}: " if isinstance(source, str | Path) else ""
-        renamed = {_from_authors(key.removeprefix("module.")): v for key, v in state.items()}
-        stem = renamed.get(f"video_model.model.{STEM}")
-        if stem is not None and stem.shape[1] != 3:
+        expected = "Expected is their model_best.pth.tar, trained on RGB."
+        plain = {key.removeprefix("module."): value for key, value in state.items()}
+        # Mixed_4f on flow has the same shapes; only the first layer of the trunk tells.
+        first = plain.get(f"video_model.model.{STEM}")
+        if first is not None and first.shape[1] != CHANNELS["rgb"]:
             raise CheckpointError(
-                f"{where}trained on images of {stem.shape[1]} channels (optical flow has 2), not "
-                "on RGB: give the checkpoint that belongs to the RGB features."
+                f"{where}its trunk reads {first.shape[1]} channels, as of optical flow, and not "
+                f"the 3 of RGB. {expected}"
             )
+        renamed = {_from_authors(key): value for key, value in plain.items()}
         model = cls(METHODS["acga"])
         wanted = model.state_dict()
-        for key in [k for k in wanted if not k.endswith("num_batches_tracked")]:
-            if key not in renamed or renamed[key].shape != wanted[key].shape:
-                raise CheckpointError(
-                    f"{where}not the authors' ACGA: nothing of shape "
-                    f"{tuple(wanted[key].shape)} for '{key}' among its {len(state)} "
-                    "entries. Expected is their model_best.pth.tar, trained on RGB."
-                )
+        if wrong := misfit(wanted, renamed):
+            raise CheckpointError(
+                f"{where}not the authors' ACGA: {wrong}, among {len(state)} entries. {expected}"
+            )
         model.load_state_dict({key: renamed.get(key, value) for key, value in wanted.items()})
         return model.eval()
 

@@ -3,11 +3,12 @@
 from torch import nn
 
 from acga_lib.baselines import Gavrilyuk, TwoStream, scaled_hu, scaled_li
-from acga_lib.config import Profile
+from acga_lib.config import ROOT, WORD_VECTORS, Profile
 from acga_lib.i3d import scaled
 from acga_lib.methods import METHODS, MethodConfig
 from acga_lib.model import ACGA
 from acga_lib.text import Vocabulary, WordVectors
+from acga_lib.word_files import load_large
 
 
 def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
@@ -30,6 +31,13 @@ def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
     raise ValueError(f"method '{method.name}' names an unknown network '{method.network}'")
 
 
-def reader_of(method: MethodConfig) -> WordVectors | Vocabulary:
-    """How the method reads sentences: frozen word vectors, or numbers of a vocabulary."""
-    return Vocabulary.load() if method.network in ("hu", "li") else WordVectors.load()
+def reader_of(method: MethodConfig, profile: Profile) -> WordVectors | Vocabulary:
+    """How the method reads sentences: frozen word vectors, or numbers of a vocabulary.
+
+    Raises DataError where the profile's word vectors are missing or damaged.
+    """
+    if method.network in ("hu", "li"):
+        return Vocabulary.load()
+    if profile.name in WORD_VECTORS:
+        return load_large(ROOT / "data" / "word_vectors" / WORD_VECTORS[profile.name])
+    return WordVectors.load()

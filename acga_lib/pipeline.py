@@ -19,7 +19,14 @@ from acga_lib.datasets.toy import generate_a2d_like
 from acga_lib.datasets.toy_jhmdb import generate_jhmdb_like
 from acga_lib.datasets.toy_referit import generate_referit_like
 from acga_lib.errors import CheckpointError, ConfigError
-from acga_lib.features import MODALITIES, FeatureStore, Recipe, StackedStores, file_hash
+from acga_lib.features import (
+    MODALITIES,
+    FeatureStore,
+    Recipe,
+    StackedStores,
+    Trunk,
+    file_hash,
+)
 from acga_lib.inference import load_run
 from acga_lib.methods import METHODS, REFERIT
 from acga_lib.networks import reader_of
@@ -105,20 +112,32 @@ class Inputs:
         return SampleTensors(samples, store=self.store, vectors=self.vectors, queries=queries)
 
 
+def extractors_of(config: RunConfig) -> list[tuple[Recipe, Trunk]]:
+    """The recipe and the frozen network of each modality that the method reads.
+
+    Raises DataError or CheckpointError when a weight file is missing, damaged or not of its kind.
+    """
+    profile, found = PROFILES[config.profile], []
+    for modality in METHODS[config.method].modalities:
+        weights = network_path(config, modality)
+        recipe = Recipe.of(profile, weights, modality=modality)
+        found.append((recipe, MODALITIES[modality].load(weights)))
+    return found
+
+
 def inputs_of(
     config: RunConfig, samples: Sequence[Sample], *, device: str = "cpu", progress: bool = True
 ) -> Inputs:
     """Complete the method's feature store for `samples`."""
-    method, profile = METHODS[config.method], PROFILES[config.profile]
+    method = METHODS[config.method]
+    reader = reader_of(method, PROFILES[config.profile])
     stores, extracted = [], 0
-    for modality in method.modalities:
-        weights = network_path(config, modality)
-        store = FeatureStore(FEATURES, Recipe.of(profile, weights, modality=modality))
-        network = MODALITIES[modality].load(weights)
+    for recipe, network in extractors_of(config):
+        store = FeatureStore(FEATURES, recipe)
         extracted += store.extract(samples, network, device=device, progress=progress)
         stores.append(store)
     read = StackedStores(stores) if method.streams else stores[0]
-    return Inputs(read, reader_of(method), extracted)
+    return Inputs(read, reader, extracted)
 
 
 def complete_features(
@@ -127,8 +146,10 @@ def complete_features(
     """Complete every feature that any row of the tables reads -> (video, frame) pairs computed.
 
     Still images and J-HMDB Sentences are left out where their folders are neither embedded nor
-    named.
+    named. A weight file that is missing or damaged is told before any work begins.
     """
+    for name in ("acga", "acga_flow", "hu"):
+        extractors_of(replace(config, method=name))
     embedded = config.dataset == "toy"
     clips = [s for split in ("train", "test") for s in open_split(config, split, progress=progress)]
     if embedded or jhmdb_root:

@@ -23,6 +23,7 @@ from acga_lib.metrics import intersection_and_union, segmentation_metrics
 from acga_lib.records import write_text
 from acga_lib.tensors import SampleTensors
 from acga_lib.training import Progress
+from acga_lib.weights import file_hash
 
 
 def points_at_the_right_half(prediction: Prediction) -> bool:
@@ -111,6 +112,7 @@ def finish_run(
         "samples": {"train": len(train), "test": len(test)},
         "data": {"train": train.fingerprint, "test": test.fingerprint},
         "features": test.store.key,
+        "weights": file_hash(path.with_suffix(".safetensors")),
         "starts_from": starts_from,
         "unknown_words": sorted({*train.unknown, *test.unknown}),
         "parameters": sum(p.numel() for p in model.parameters()),

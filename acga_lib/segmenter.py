@@ -97,7 +97,7 @@ class Segmenter:
                 f"{path}: was trained on the features of another network than {weights}, or of "
                 "another profile; restore that file, or train again with notebook 04_train"
             )
-        return cls(model, extractors, reader_of(method))
+        return cls(model, extractors, reader_of(method, profile))
 
     @torch.inference_mode()
     def segment(

@@ -1,7 +1,8 @@
 """Sentences to word vectors (Sec. 3.1: 20 words × 300 numbers, zero-padded).
 
-The paper uses frozen word2vec vectors trained on Google News. The kit commits a small CC0 set that
-covers the sentences of both benchmarks; `WordVectors.load` reads either file.
+The paper uses frozen word2vec vectors trained on Google News, and so does profile `paper`
+(`word_files.load_large`). The kit commits a small CC0 set that covers the sentences of both
+benchmarks for the other profiles.
 """
 
 import csv
@@ -61,6 +62,11 @@ def tokenize(query: str) -> list[str]:
     return words
 
 
+def is_word(text: str) -> bool:
+    """Whether `text` can be one of the words of a `tokenize`d sentence, exactly as written."""
+    return _WORD.fullmatch(text) is not None and text == text.lower()
+
+
 def first_words(query: str, count: int) -> str:
     """`query` up to the end of its `count`-th word (as `tokenize` counts), "" if it has none."""
     words = list(_WORD.finditer(query))[:count]
@@ -117,9 +123,8 @@ class WordVectors:
 
         Args:
             path: the file, read as it is; where None, the committed vectors, whitened over the
-                words of A2D Sentences. The original Google News vectors are cased and without
-                "a", "and", "of" and "to", whose rows then stay zero (`Encoded.unknown` names
-                them). They take about 4 GB of memory.
+                words of A2D Sentences. The whole file is held in memory; for the original
+                Google News vectors, `word_files.load_large` reads what a query can ask for.
 
         Raises:
             DataError: the file is missing, damaged, or not 300-dimensional.

@@ -48,15 +48,15 @@ def build_model(
     if method.starts_from:
         model.load_state_dict(trained[method.starts_from].state_dict())
     elif trunk is not None:
-        _continue_trunk(model, trunk, profile)
+        _continue_trunk(model, trunk, profile, method.modality)
     if isinstance(model, ACGA) and model.attention is not None:
         for weight in (w for w in model.attention.parameters() if w.dim() == 2):
             torch.nn.init.normal_(weight, std=profile.linear_std)
     return model
 
 
-def _continue_trunk(model: nn.Module, trunk: str | Path, profile: Profile) -> None:
-    pretrained = load_i3d(trunk)
+def _continue_trunk(model: nn.Module, trunk: str | Path, profile: Profile, modality: str) -> None:
+    pretrained = load_i3d(trunk, modality=modality)
     if pretrained.width != profile.trunk_width:
         raise CheckpointError(
             f"{trunk}: the trunk has width {pretrained.width}, profile '{profile.name}' "

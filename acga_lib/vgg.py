@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from acga_lib.errors import CheckpointError
-from acga_lib.i3d import load_tensors, scaled
+from acga_lib.i3d import scaled
+from acga_lib.weights import load_tensors
 
 #: Channels of every convolution, in blocks that each end with 2x2 max pooling.
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))

@@ -11,6 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from acga_lib import pipeline
+from acga_lib.config import PROFILES, RunConfig
 from acga_lib.datasets.toy_files import write_clip
 from acga_lib.errors import CheckpointError, ConfigError, DataError
 from acga_lib.features import MODALITIES, FeatureStore, Recipe
@@ -236,3 +238,14 @@ def test_an_image_entry_sees_the_annotated_frame_and_no_other(
         wanted = MODALITIES["image"].load(other_networks["image"])(picture[None])[0].numpy()
     assert seen["image"][0].dtype == np.float16 and wanted.shape == (62, 3, 3)
     np.testing.assert_allclose(seen["image"][0], wanted, rtol=2e-3, atol=1e-3 * wanted.max())
+
+
+def test_a_missing_network_is_told_before_any_feature_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "open_split", lambda *_, **__: pytest.fail("work has begun"))
+    lacking = replace(PROFILES["quick"], flow_trunk="absent.safetensors")
+    monkeypatch.setitem(PROFILES, "quick", lacking)
+    with pytest.raises(DataError, match=r"absent\.safetensors"):
+        pipeline.complete_features(RunConfig(method="acga"))
+    monkeypatch.setattr(pipeline, "ROOT", tmp_path)
+    with pytest.raises(DataError, match=r"i3d_rgb_kinetics\.pt.*acga_lib\.downloads i3d-rgb"):
+        pipeline.complete_features(RunConfig(method="acga", profile="paper"))

@@ -161,6 +161,10 @@ def test_missing_or_damaged_files_of_a_run_are_named(copy):
     with pytest.raises(CheckpointError, match=rf"{weights.name}: damaged"):
         Segmenter.from_run(copy)
     state = load_file(save(weights, whole))
+    save(weights, whole[:-1] + bytes([whole[-1] ^ 1]))  # one bit
+    with pytest.raises(CheckpointError, match=rf"{weights.name}: damaged, or not the weights"):
+        Segmenter.from_run(copy)
+    copy.write_text(json.dumps({k: v for k, v in record.items() if k != "weights"}))  # an older run
     save_file({k: v for k, v in state.items() if "fusion" not in k}, weights)
     with pytest.raises(CheckpointError, match=rf"{weights.name}.*of another network"):
         Segmenter.from_run(copy)

@@ -73,6 +73,15 @@ def test_a_checkpoint_of_another_network_is_refused_by_name(authors_weights, tmp
         ACGA.from_authors({})
 
 
+def test_a_checkpoint_that_was_trained_on_flow_is_not_taken_for_one_on_rgb(authors_weights):
+    """Behind the trunk's first layer, which this network does not need, both are alike."""
+    stem = "module.video_model.model.conv3d_1a_7x7.conv3d.weight"
+    state = {f"module.{key}": value for key, value in authors_weights.items()}
+    ACGA.from_authors({key: value for key, value in state.items() if key != stem})
+    with pytest.raises(CheckpointError, match=r"reads 2 channels.*trained on RGB"):
+        ACGA.from_authors(state | {stem: torch.zeros(64, 2, 7, 7, 7)})
+
+
 def test_both_attentions_are_equations_3_to_8_pixel_by_pixel():
     torch.manual_seed(0)
     module = CrossGuidedAttention(7, 5).double()
