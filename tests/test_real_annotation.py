@@ -17,7 +17,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from scipy.io import savemat
 
-from acga_lib.datasets import open_dataset
+from acga_lib.datasets import checks, open_dataset
 from acga_lib.datasets.jhmdb import scored_frames
 from acga_lib.errors import ConfigError, DataError
 
@@ -95,6 +95,16 @@ def test_a2d_sentences_has_exactly_the_samples_that_the_peers_list(shared, a2d, 
              for s in open_dataset("a2d", root=a2d, split=split)]  # fmt: skip
     assert len(found) == len(set(found)) == count
     assert set(found) == peers(shared, split)
+
+
+def test_check_data_arrives_at_the_published_counts(a2d, jhmdb):
+    report = checks.check_a2d(a2d, progress=False)
+    assert report.counts == report.expected == checks.A2D_COUNTS
+    assert len(report.problems.pop("videos")) == 3754, "no footage here"
+    # Each stub of a training mask has another size than its video.
+    assert set(report.problems) == {"masks"} and len(report.problems["masks"]) == 9518
+    report = checks.check_jhmdb(jhmdb, progress=False)
+    assert report.counts == report.expected == checks.JHMDB_COUNTS and not report.problems
 
 
 def test_the_files_quirks_are_in_the_lists_that_were_read(a2d):

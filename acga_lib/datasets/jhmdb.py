@@ -140,7 +140,7 @@ def read_frozen(path: Path) -> dict[str, list[int]]:
 def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[Sample]:
     queries = read_queries(root / ANNOTATION)
     cues = read_cues(root / "cues.csv")
-    actions = _action_folders(root / FRAMES)
+    actions = action_folders(root / FRAMES)
     for video_id, query in queries.items():
         if video_id not in actions:
             raise DataError(
@@ -148,10 +148,10 @@ def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[S
                 "complete the dataset's download, or delete its row"
             )
         folder = root / FRAMES / actions[video_id] / video_id
-        files = _frame_files(folder)
-        mask_path = root / MASKS / actions[video_id] / video_id / MASK_FILE
+        files = frame_files(folder)
+        mask_path = mask_file(root, actions[video_id], video_id)
         height, width = image_size(files[0])
-        masks = _masked(mask_path, (height, width), len(files))
+        masks = masked_frames(mask_path, (height, width), len(files))
         chosen = scored_frames(masks) if frozen is None else frozen.get(video_id, [])
         if not chosen or not 1 <= chosen[0] <= chosen[-1] <= masks:
             raise DataError(
@@ -167,7 +167,7 @@ def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[S
             )  # fmt: skip
 
 
-def _action_folders(frames: Path) -> dict[str, str]:
+def action_folders(frames: Path) -> dict[str, str]:
     """Video id → the action whose folder holds it; the annotation does not say."""
     if not frames.is_dir():
         raise DataError(f"{frames}: no such folder: complete the dataset's download")
@@ -181,7 +181,7 @@ def _action_folders(frames: Path) -> dict[str, str]:
     return found
 
 
-def _frame_files(folder: Path) -> tuple[Path, ...]:
+def frame_files(folder: Path) -> tuple[Path, ...]:
     """00001.png, 00002.png, … without a gap; files of other kinds do not matter."""
     # Names that begin with "." are what some archivers and file browsers add.
     files = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
@@ -196,7 +196,12 @@ def _frame_files(folder: Path) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def _masked(path: Path, size: tuple[int, int], frames: int) -> int:
+def mask_file(root: Path, action: str, video_id: str) -> Path:
+    """Where the masks of all frames of a video lie."""
+    return root / MASKS / action / video_id / MASK_FILE
+
+
+def masked_frames(path: Path, size: tuple[int, int], frames: int) -> int:
     """How many of a video's `frames` have a mask: the first ones, sometimes not all."""
     shape = mat_shape(path, MASK_KEY)
     hold_size(path, shape[:2], size, said_by="the video's first frame")
