@@ -103,22 +103,23 @@ def overlaps(truth: NDArray[np.bool_], wanted: Sequence[Setting]) -> list[tuple[
     height, width = truth.shape
     large = Letterbox(height=height, width=width, side=SQUARE)
     tripped = large.authors_round_trip(truth)
+    boxes = {side: Letterbox(height=height, width=width, side=side) for side, _, _ in wanted}
+    covered = {side: box.coverage(truth) for side, box in boxes.items()}
     found = []
     for side, kind, scoring in wanted:
         if (side, kind, scoring) == ROUND_TRIP:
             found.append(intersection_and_union(tripped, truth))
             continue
-        box = Letterbox(height=height, width=width, side=side)
-        square = box.coverage(truth)
+        response = covered[side]
         if kind == "mask":
-            square = (square >= 0.5).astype(np.float32)
+            response = (response >= 0.5).astype(np.float32)
         if scoring == "original":
-            found.append(intersection_and_union(threshold(box.restore_response(square)), truth))
-            continue
-        square = np.asarray(cv2.resize(square, (SQUARE, SQUARE), interpolation=cv2.INTER_LINEAR),
-                            np.float32)  # fmt: skip
-        mask = large.authors_restore(threshold(square))
-        found.append(intersection_and_union(mask, tripped))
+            mask = threshold(boxes[side].restore_response(response))
+            found.append(intersection_and_union(mask, truth))
+        else:
+            enlarged = cv2.resize(response, (SQUARE, SQUARE), interpolation=cv2.INTER_LINEAR)
+            mask = large.authors_restore(threshold(np.asarray(enlarged, np.float32)))
+            found.append(intersection_and_union(mask, tripped))
     return found
 
 
