@@ -160,7 +160,8 @@ def two_maps(
     Returns:
         "predictions" (how many), "metrics" (those that no ranking changes), and "rankings": ranking
         → "coco_ap", "coco_ap50", "coco_ap75". "without information" is the mean over 5 shuffles
-        of the scores.
+        of the scores; "reversed" trusts the worst mask most, and gives the lowest AP there is: at
+        each threshold K, P_K squared, where "perfect" gives P_K.
 
     Raises:
         DataError: a prediction has no ground truth.

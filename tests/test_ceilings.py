@@ -47,7 +47,7 @@ def test_a_response_as_fine_as_the_frame_loses_nothing_and_a_coarser_one_more_an
     assert perfect["mean_iou"] == 1, "the authors' target is this very mask"
 
 
-def test_without_information_average_precision_is_the_precision_squared():
+def test_average_precision_lies_between_the_precision_and_its_square():
     target = blob(3)
     truths = {str(n): encode(target) for n in range(200)}
     wrong = encode(~target)
@@ -59,8 +59,9 @@ def test_without_information_average_precision_is_the_precision_squared():
     assert result["metrics"]["mAP"] == 0.5 and "coco_ap" not in result["metrics"]
     ap = {name: one["coco_ap"] for name, one in result["rankings"].items()}
     assert ap["perfect"] == pytest.approx(0.5, abs=0.006)
-    assert ap["without information"] == pytest.approx(0.25, abs=0.04)
-    assert ap["reversed"] < ap["without information"] < ap["perfect"]
+    # COCO takes the best precision at this recall or beyond, and at the end of the list it is P.
+    assert ap["reversed"] == pytest.approx(0.25, abs=0.006)
+    assert ap["reversed"] <= ap["without information"] < 0.35
 
 
 def test_the_committed_record_is_of_the_real_masks(shared):
