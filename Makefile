@@ -1,5 +1,6 @@
 # make reproduce   everything, from an empty folder to results/index.html
 # make test        all tests, and every notebook's committed output
+# make check-data A2D_ROOT=<folder> JHMDB_ROOT=<folder>   what of the real data is there and sound
 # make lab         JupyterLab on the notebooks
 # make weights     what PROFILE=paper reads: I3D, VGG-16, word vectors (2.4 GB)
 PYTHON    ?= python3
@@ -8,10 +9,11 @@ DATASET   ?= toy
 DATA_ROOT ?=
 REFERIT_ROOT ?=
 JHMDB_ROOT ?=
+A2D_ROOT  ?= $(DATA_ROOT)
 SEEDS     ?= 1
 BIN       := .venv/bin
 
-.PHONY: setup reproduce test lab weights
+.PHONY: setup reproduce check-data weights test lab
 setup: .venv/.installed
 
 # torch first and alone, so that nothing else decides which build of it is installed.
@@ -25,6 +27,9 @@ setup: .venv/.installed
 
 reproduce: setup
 	@$(BIN)/python -m acga_lib.reproduce --profile "$(PROFILE)" --dataset "$(DATASET)" --data-root "$(DATA_ROOT)" --referit-root "$(REFERIT_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --seeds "$(SEEDS)"
+
+check-data: setup
+	@$(BIN)/python -m acga_lib.check_data --a2d-root "$(A2D_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --referit-root "$(REFERIT_ROOT)" $(if $(DECODE),--decode) $(if $(VERBOSE),--verbose)
 
 test: setup
 	$(BIN)/ruff check && $(BIN)/ruff format --check acga_lib tests

@@ -3,7 +3,8 @@
 Each returns a matplotlib Figure that belongs to no window system: a notebook shows it by naming it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,4 +77,47 @@ def breakdown_chart(part: pd.DataFrame, *, title: str, group: str) -> Figure:
         color = "white" if value < np.nanmax(numbers) / 2 else "black"
         axis.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=color)
     figure.colorbar(image, label="mean IoU, percent")
+    return figure
+
+
+def ceiling_chart(
+    rows: Sequence[Mapping[str, Any]], published: Mapping[str, float], *, metrics: Sequence[str]
+) -> Figure:
+    """The best score that a response of each size allows, and what a method reaches.
+
+    rows: of `ceilings.measure`; those of the best response under our scoring are drawn. published:
+    metric → percent, drawn dotted in the colour of its ceiling.
+    """
+    figure = Figure(figsize=(7.6, 4.4), layout="constrained")
+    axis = figure.subplots()
+    ours = [row for row in rows if (row["kind"], row["scoring"]) == ("coverage", "original")]
+    sides = [row["side"] for row in ours]
+    for color, metric in zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7"), metrics, strict=False):
+        values = [100 * row["metrics"][metric] for row in ours]
+        axis.plot(sides, values, "o-", color=color, label=HEADINGS[metric])
+        axis.axhline(published[metric], color=color, linestyle=":", linewidth=1.4)
+    axis.plot([], [], "k:", label="ACGA, published")
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(sides, map(str, sides))
+    axis.set_xlabel("side of the response, cells")
+    axis.set_ylabel("percent")
+    axis.set_title("The best possible score of a response, by its size")
+    axis.legend(loc="outside right upper", fontsize=9)
+    axis.grid(color="0.92")
+    return figure
+
+
+def ranking_chart(found: Mapping[str, Any]) -> Figure:
+    """The same masks under both meanings of mAP: `ceilings.two_maps` as bars, in percent."""
+    figure = Figure(figsize=(7.6, 2.9), layout="constrained")
+    axis = figure.subplots()
+    names = [f"COCO AP, ranked {name}" for name in found["rankings"]]
+    values = [100 * found["metrics"]["mAP"]]
+    values += [100 * one["coco_ap"] for one in found["rankings"].values()]
+    bars = axis.barh(["mean of P@0.50:0.95", *names], values, color=[OURS] + [SEED] * len(names))
+    axis.bar_label(bars, fmt="%.1f", padding=3)
+    axis.invert_yaxis()
+    axis.set_xlim(0, max(values) * 1.12)
+    axis.set_xlabel("percent")
+    axis.set_title(f"Two meanings of mAP on the same {found['predictions']:,} masks")
     return figure

@@ -8,7 +8,7 @@ queries ranked by score (here "coco_ap"). Both are reported, under different nam
 import contextlib
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -95,7 +95,7 @@ def segmentation_metrics(
             coco.add(prediction, target, score)
     if not pairs:
         raise DataError("no sample to score: give at least one prediction and target")
-    metrics = _overlap_metrics(pairs, strict=strict)
+    metrics = overlap_metrics(pairs, strict=strict)
     return metrics if coco is None else metrics | coco.average_precision()
 
 
@@ -118,13 +118,19 @@ def _samples(
         yield np.asarray(row[0]), np.asarray(row[1]), score
 
 
-def _overlap_metrics(pairs: list[tuple[int, int]], *, strict: bool) -> dict[str, float]:
-    """P@K, mAP, overall and mean IoU of (intersection, union) pairs, in exact integer tests."""
-    precision = {}
+def precisions(pairs: Sequence[tuple[int, int]], *, strict: bool = False) -> dict[int, float]:
+    """P@K of (intersection, union) pairs for each K of `THRESHOLDS`, by percent."""
+    found = {}
     for percent in THRESHOLDS:
         # An empty union counts as IoU 1: 100 of 100.
         excess = [100 * i - percent * u if u else 100 - percent for i, u in pairs]
-        precision[percent] = sum(e > 0 if strict else e >= 0 for e in excess) / len(pairs)
+        found[percent] = sum(e > 0 if strict else e >= 0 for e in excess) / len(pairs)
+    return found
+
+
+def overlap_metrics(pairs: Sequence[tuple[int, int]], *, strict: bool = False) -> dict[str, float]:
+    """P@K, mAP, overall and mean IoU of (intersection, union) pairs, in exact integer tests."""
+    precision = precisions(pairs, strict=strict)
     metrics = {f"P@{percent / 100}": precision[percent] for percent in PRINTED}
     metrics["mAP"] = sum(precision.values()) / len(precision)
     metrics["overall_iou"] = _ratio(sum(i for i, _ in pairs), sum(u for _, u in pairs))

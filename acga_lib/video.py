@@ -168,9 +168,17 @@ class Letterbox:
         Raises:
             ConfigError: the mask is not `height` × `width`.
         """
+        return self.coverage(mask) >= 0.5
+
+    def coverage(self, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """How much of each cell of the square a mask covers: bool [H, W] → float32 [S, S].
+
+        Raises:
+            ConfigError: the mask is not `height` × `width`.
+        """
         self._hold_size("mask", mask.shape, (self.height, self.width))
-        out = np.zeros((self.side, self.side), dtype=np.bool_)
-        out[self.content] = self._fit(mask.astype(np.float32)) >= 0.5
+        out = np.zeros((self.side, self.side), dtype=np.float32)
+        out[self.content] = self._fit(mask.astype(np.float32))
         return out
 
     def restore_response(self, response: NDArray[np.floating]) -> NDArray[np.float32]:

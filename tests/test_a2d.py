@@ -1,7 +1,5 @@
-"""The A2D Sentences reader, on real clips, the peers' lists, and folders with one thing broken."""
+"""The A2D Sentences reader, on real clips and folders with one thing broken."""
 
-import csv
-import json
 import shutil
 
 import av
@@ -90,45 +88,6 @@ def test_the_clips_middle_is_the_annotated_frame(root):
     clip = open_dataset("a2d", root=root, split="train")[0].clip(frames=6)
     assert clip.shape == (6, HEIGHT, WIDTH, 3)
     assert [round(float(frame.mean()) / 10) for frame in clip] == [0, 0, 1, 2, 3, 4]
-
-
-def test_the_peers_sample_lists_come_out_of_the_real_annotation(shared, tmp_path):
-    folder = shared / "a2d_sentences"
-    expected, instances = {}, {}
-    for split in ("train", "test"):
-        rows = json.loads(
-            (folder / f"a2d_sentences_single_frame_{split}_annotations.json").read_text()
-        )
-        videos = sorted({row[2] for row in rows})
-        chosen = {*videos[:20], *videos[::60], "T6bNPuKV-wY"}
-        expected[split] = {
-            (v, f, int(i), q.strip().lower()) for q, _, v, f, i in rows if v in chosen
-        }
-        for video, frame, instance, _ in expected[split]:
-            instances.setdefault((split, video), {}).setdefault(frame, set()).add(instance)
-    texts = tmp_path / "text_annotations"
-    for (_, video), frames in instances.items():
-        for frame, ids in frames.items():
-            path = texts / "a2d_annotation_with_instances" / video / f"{frame:05d}.h5"
-            write_masks(path, sorted(ids), np.zeros((len(ids), 1, 1)))
-    shutil.copy(folder / "a2d_missed_videos.txt", texts)
-    with (folder / "a2d_annotation.txt").open(newline="") as file:
-        lines = [
-            row for row in csv.reader(file) if row[0] in {"video_id"} | {v for _, v in instances}
-        ]
-    with (texts / "a2d_annotation.txt").open("w", newline="") as file:
-        csv.writer(file).writerows(lines)
-    (tmp_path / "Release").mkdir()
-    (tmp_path / "Release" / "videoset.csv").write_text(
-        "".join(
-            f"{video},11,0:00:00,0:00:01,320,568,99,{len(frames)},{int(split == 'test')}\n"
-            for (split, video), frames in instances.items()
-        )
-    )
-    for split in ("train", "test"):
-        samples = keys(open_dataset("a2d", root=tmp_path, split=split))
-        assert len(samples) == len(expected[split]) > 50
-        assert set(samples) == expected[split]
 
 
 def test_every_real_pair_has_its_masks_on_different_sides(shared):

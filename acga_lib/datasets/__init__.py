@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from acga_lib.datasets.a2d import A2DSentences
-from acga_lib.datasets.jhmdb import JHMDBSentences
+from acga_lib.datasets.jhmdb import UNIFORM, JHMDBSentences
 from acga_lib.datasets.referit import ReferIt
 from acga_lib.datasets.sample import Sample
 from acga_lib.errors import ConfigError
@@ -18,7 +18,9 @@ READERS: MappingProxyType[str, Callable[..., Sequence[Sample]]] = MappingProxyTy
 __all__ = ["READERS", "A2DSentences", "JHMDBSentences", "ReferIt", "Sample", "open_dataset"]
 
 
-def open_dataset(name: str, *, root: str | Path, split: str) -> Sequence[Sample]:
+def open_dataset(
+    name: str, *, root: str | Path, split: str, frames: str | Path = UNIFORM
+) -> Sequence[Sample]:
     """Open a benchmark that lies on disk in its published layout.
 
     Args:
@@ -27,14 +29,20 @@ def open_dataset(name: str, *, root: str | Path, split: str) -> Sequence[Sample]
             `jhmdb_annotation.txt`, `Rename_Images` and `puppet_mask`, and for "referit"
             `referit-dataset` and `data`.
         split: "train" or "test"; J-HMDB Sentences has the latter only.
+        frames: which three frames of each video of "jhmdb" are scored: "uniform" as in the paper,
+            or the path of the frozen choice that MTTR and later papers score.
 
     Returns:
         the split's samples in a fixed order; one sample is one sentence on one annotated frame.
 
     Raises:
-        ConfigError: unknown name or split.
+        ConfigError: unknown name or split, or a choice of frames for another set than "jhmdb".
         DataError, QueryError: a file is missing or damaged, or contradicts another.
     """
     if name not in READERS:
         raise ConfigError(f"unknown dataset {name!r}: choose one of {', '.join(sorted(READERS))}")
+    if name == "jhmdb":
+        return JHMDBSentences(root=root, split=split, frames=frames)
+    if frames != UNIFORM:
+        raise ConfigError(f"frames={str(frames)!r} is a choice for jhmdb: leave it out for {name}")
     return READERS[name](root=root, split=split)

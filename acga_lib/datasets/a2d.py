@@ -25,6 +25,8 @@ from acga_lib.errors import ConfigError, DataError
 from acga_lib.video import read_clip, read_frames
 
 MANIFEST = "videoset.csv"
+#: Folders of the footage and of the masks, in the root and in `text_annotations`.
+CLIPS, MASKS = "Release/clips320H", "a2d_annotation_with_instances"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,18 +57,10 @@ class A2DSample(Sample):
             DataError: the HDF5 file is missing or damaged, lacks the instance, or holds a mask of
                 another size than the video.
         """
-        with _open_h5(self.mask_path) as file:
-            ids, masks = _instances(file, self.mask_path), _dataset(file, "reMask", self.mask_path)
+        with open_masks(self.mask_path) as (ids, masks):
             if self.instance not in ids:
                 raise DataError(
                     f"{self.mask_path}: holds instances {ids}, not {self.instance}: fetch it again"
-                )
-            # MATLAB wrote the arrays: axes are reversed, and a single mask has lost its first one.
-            count = 1 if masks.ndim == 2 else masks.shape[0]
-            if masks.ndim not in (2, 3) or count != len(ids):
-                raise DataError(
-                    f"{self.mask_path}: reMask {masks.shape} does not hold one mask for each of "
-                    f"the instances {ids}: fetch it again"
                 )
             raw = masks[()] if masks.ndim == 2 else masks[ids.index(self.instance)]
         mask = np.ascontiguousarray(raw.T != 0)
@@ -117,8 +111,8 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
         video = videos[video_id]
         if video.split != split:
             continue
-        folder = texts / "a2d_annotation_with_instances" / video_id
-        for path in _annotated_frames(folder, video.annotated):
+        folder = texts / MASKS / video_id
+        for path in annotated_frames(folder, expected=video.annotated):
             with _open_h5(path) as file:
                 present = sorted(queries.keys() & set(_instances(file, path)))
             for instance in present:
@@ -130,14 +124,18 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
                     height=video.height,
                     width=video.width,
                     frame_count=video.frame_count,
-                    video_path=root / "Release" / "clips320H" / f"{video_id}.mp4",
+                    video_path=root / CLIPS / f"{video_id}.mp4",
                     mask_path=path,
                     **cues.get((video_id, instance), {}),
                 )
 
 
-def _annotated_frames(folder: Path, expected: int) -> list[Path]:
-    """The `<frame>.h5` files of one video in frame order, at least as many as the manifest says."""
+def annotated_frames(folder: Path, *, expected: int = 0) -> list[Path]:
+    """The `<frame>.h5` files of one video in frame order.
+
+    Raises:
+        DataError: no such folder, a file not named after its frame, or fewer than expected.
+    """
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder of masks: complete the dataset's download, or add the video "
@@ -153,6 +151,26 @@ def _annotated_frames(folder: Path, expected: int) -> list[Path]:
             "complete the dataset's download, or correct the video's row"
         )
     return sorted(files, key=lambda path: int(path.stem))
+
+
+@contextmanager
+def open_masks(path: Path) -> Iterator[tuple[list[int], h5py.Dataset]]:
+    """The ids of the actors annotated on a frame, and their masks as stored, read when indexed.
+
+    MATLAB wrote the arrays: axes are reversed, [K, W, H], and a single mask has lost its first one.
+
+    Raises:
+        DataError: the file is missing or damaged, or does not hold one mask for each id.
+    """
+    with _open_h5(path) as file:
+        ids, masks = _instances(file, path), _dataset(file, "reMask", path)
+        count = 1 if masks.ndim == 2 else masks.shape[0]
+        if masks.ndim not in (2, 3) or count != len(ids):
+            raise DataError(
+                f"{path}: reMask {masks.shape} does not hold one mask for each of the instances "
+                f"{ids}: fetch it again"
+            )
+        yield ids, masks
 
 
 @contextmanager

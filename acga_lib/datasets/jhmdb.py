@@ -2,8 +2,10 @@
 
 All videos are for testing. Every frame has a mask; peers score three of them per video, and the
 paper takes them "uniformly": here the middles of three equal thirds of the frames with a mask.
+MTTR and later papers score a frozen random choice, which their sample list names.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from acga_lib.datasets.lists import read_cues, read_rows
+from acga_lib.datasets.lists import read_cues, read_rows, read_text
 from acga_lib.datasets.sample import Sample, Samples, hold_size
 from acga_lib.datasets.stills import hold_foreground, image_size, mat_shape, read_image, read_mat
 from acga_lib.errors import ConfigError, DataError, QueryError
@@ -20,6 +22,8 @@ ANNOTATION, FRAMES, MASKS = "jhmdb_annotation.txt", "Rename_Images", "puppet_mas
 MASK_FILE, MASK_KEY = "puppet_mask.mat", "part_mask"
 #: How many frames of a video are scored.
 SCORED = 3
+#: The paper's choice of them; any other is the path of MTTR's sample list.
+UNIFORM = "uniform"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,8 @@ class JHMDBSentences(Samples):
     Args:
         root: folder that holds `jhmdb_annotation.txt`, `Rename_Images` and `puppet_mask`.
         split: "test"; there is no other.
+        frames: which frames are scored: "uniform", or the path of MTTR's frozen choice
+            (`jhmdb_sentences_samples_metadata.json`).
 
     Raises:
         ConfigError: another split.
@@ -68,13 +74,14 @@ class JHMDBSentences(Samples):
         QueryError: an empty sentence.
     """
 
-    def __init__(self, *, root: str | Path, split: str) -> None:
+    def __init__(self, *, root: str | Path, split: str, frames: str | Path = UNIFORM) -> None:
         if split != "test":
             raise ConfigError(
                 f"J-HMDB Sentences has no split {split!r}: all its videos are test; train on a2d"
             )
         root = Path(root)
-        super().__init__(tuple(_read_samples(root)), root=root, split=split)
+        frozen = None if frames == UNIFORM else read_frozen(Path(frames))
+        super().__init__(tuple(_read_samples(root, frozen)), root=root, split=split)
 
 
 def frame_name(number: int) -> str:
@@ -109,10 +116,31 @@ def scored_frames(masks: int) -> list[int]:
     return [(2 * part + 1) * masks // (2 * SCORED) + 1 for part in range(SCORED)]
 
 
-def _read_samples(root: Path) -> Iterator[Sample]:
+def read_frozen(path: Path) -> dict[str, list[int]]:
+    """Read MTTR's sample list: video id → its scored frames, ascending, counted from 1.
+
+    The file is a JSON list of [video id, path of the frame's image, …]; the rest of a row repeats
+    the annotation.
+
+    Raises:
+        DataError: missing file, or not such a list.
+    """
+    frames: dict[str, set[int]] = {}
+    try:
+        for video_id, image, *_ in json.loads(read_text(path)):
+            frames.setdefault(str(video_id), set()).add(int(Path(image).stem))
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"{path}: not MTTR's list of J-HMDB samples ({error}): give the file "
+            f'jhmdb_sentences_samples_metadata.json of its repository, or "{UNIFORM}"'
+        ) from error
+    return {video_id: sorted(numbers) for video_id, numbers in frames.items()}
+
+
+def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[Sample]:
     queries = read_queries(root / ANNOTATION)
     cues = read_cues(root / "cues.csv")
-    actions = _action_folders(root / FRAMES)
+    actions = action_folders(root / FRAMES)
     for video_id, query in queries.items():
         if video_id not in actions:
             raise DataError(
@@ -120,10 +148,17 @@ def _read_samples(root: Path) -> Iterator[Sample]:
                 "complete the dataset's download, or delete its row"
             )
         folder = root / FRAMES / actions[video_id] / video_id
-        files = _frame_files(folder)
-        mask_path = root / MASKS / actions[video_id] / video_id / MASK_FILE
+        files = frame_files(folder)
+        mask_path = mask_file(root, actions[video_id], video_id)
         height, width = image_size(files[0])
-        for frame in scored_frames(_masked(mask_path, (height, width), len(files))):
+        masks = masked_frames(mask_path, (height, width), len(files))
+        chosen = scored_frames(masks) if frozen is None else frozen.get(video_id, [])
+        if not chosen or not 1 <= chosen[0] <= chosen[-1] <= masks:
+            raise DataError(
+                f"{mask_path}: {masks} frames have a mask, and the frozen choice wants {chosen}: "
+                "complete the dataset's download, or give the list that belongs to it"
+            )
+        for frame in chosen:
             yield JHMDBSample(
                 video_id=video_id, frame=frame, instance=0, query=query, height=height,
                 width=width, frame_count=len(files), video_path=folder,
@@ -132,7 +167,7 @@ def _read_samples(root: Path) -> Iterator[Sample]:
             )  # fmt: skip
 
 
-def _action_folders(frames: Path) -> dict[str, str]:
+def action_folders(frames: Path) -> dict[str, str]:
     """Video id → the action whose folder holds it; the annotation does not say."""
     if not frames.is_dir():
         raise DataError(f"{frames}: no such folder: complete the dataset's download")
@@ -146,7 +181,7 @@ def _action_folders(frames: Path) -> dict[str, str]:
     return found
 
 
-def _frame_files(folder: Path) -> tuple[Path, ...]:
+def frame_files(folder: Path) -> tuple[Path, ...]:
     """00001.png, 00002.png, … without a gap; files of other kinds do not matter."""
     # Names that begin with "." are what some archivers and file browsers add.
     files = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
@@ -161,7 +196,12 @@ def _frame_files(folder: Path) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def _masked(path: Path, size: tuple[int, int], frames: int) -> int:
+def mask_file(root: Path, action: str, video_id: str) -> Path:
+    """Where the masks of all frames of a video lie."""
+    return root / MASKS / action / video_id / MASK_FILE
+
+
+def masked_frames(path: Path, size: tuple[int, int], frames: int) -> int:
     """How many of a video's `frames` have a mask: the first ones, sometimes not all."""
     shape = mat_shape(path, MASK_KEY)
     hold_size(path, shape[:2], size, said_by="the video's first frame")

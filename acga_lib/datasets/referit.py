@@ -74,23 +74,33 @@ class ReferIt(Samples):
 
 def _read_samples(root: Path, split: str) -> Iterator[Sample]:
     path = root / "data" / QUERIES[split]
-    expressions, cues = _read_lists(path), _read_lists(path.with_name(CUES), optional=True)
+    expressions, cues = read_lists(path), read_lists(path.with_name(CUES), optional=True)
     sizes: dict[str, tuple[int, int]] = {}
     for key, texts in expressions.items():
-        image, _, region = key.rpartition("_")
-        if not image or not region.isdecimal():
-            raise DataError(f"{path}: the key {key!r} is not <image>_<region>: correct it")
-        picture = root / "referit-dataset" / "images" / f"{image}.jpg"
+        image, region, picture, mask = region_files(root, key, path)
         if image not in sizes:
             sizes[image] = image_size(picture)
         height, width = sizes[image]
         told = _cues_of(key, cues, len(texts), path.with_name(CUES))
         for text, cue in zip(texts, told, strict=True):
             yield ReferItSample(
-                video_id=image, frame=1, instance=int(region), query=_query(text, key, path),
+                video_id=image, frame=1, instance=region, query=_query(text, key, path),
                 height=height, width=width, frame_count=1, video_path=picture,
-                mask_path=root / "referit-dataset" / "mask" / f"{key}.mat", **cue,
+                mask_path=mask, **cue,
             )  # fmt: skip
+
+
+def region_files(root: Path, key: str, path: Path) -> tuple[str, int, Path, Path]:
+    """What a key of the expressions' file `path` names: image, region, and the files of both.
+
+    Raises:
+        DataError: the key is not <image>_<region>.
+    """
+    image, _, region = key.rpartition("_")
+    if not image or not region.isdecimal():
+        raise DataError(f"{path}: the key {key!r} is not <image>_<region>: correct it")
+    folder = root / "referit-dataset"
+    return image, int(region), folder / "images" / f"{image}.jpg", folder / "mask" / f"{key}.mat"
 
 
 def _query(text: Any, key: str, path: Path) -> str:
@@ -103,8 +113,12 @@ def _query(text: Any, key: str, path: Path) -> str:
     return query
 
 
-def _read_lists(path: Path, *, optional: bool = False) -> dict[str, list[Any]]:
-    """Read a JSON object whose values are lists; empty where an optional file is missing."""
+def read_lists(path: Path, *, optional: bool = False) -> dict[str, list[Any]]:
+    """Read a JSON object whose values are lists; empty where an optional file is missing.
+
+    Raises:
+        DataError: missing file, or not such an object.
+    """
     if optional and not path.is_file():
         return {}
     try:
