@@ -23,3 +23,7 @@ class CheckpointError(KitError):
 
 class TrainingError(KitError):
     """Training cannot go on, for example because the loss is not a number."""
+
+
+class StorageError(KitError):
+    """The disk is full, or too small for what is about to be written."""

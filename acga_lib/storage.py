@@ -1,0 +1,55 @@
+"""Room on the disk: asked for before long work, and a full disk called by its name."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from acga_lib.errors import StorageError
+
+#: What an operating system answers when nothing more fits: disk, quota, file size limit.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def megabytes(size: float) -> str:
+    """A number of bytes as text, in units of 10^6 or 10^9."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that can still be written where the folder lies."""
+    return shutil.disk_usage(folder).free
+
+
+def hold_room(folder: Path, needed: float, what: str) -> None:
+    """Raise StorageError where `needed` bytes do not fit any more; `what` is to be written."""
+    free = free_bytes(folder)
+    if needed > free:
+        raise StorageError(
+            f"{folder}: {what} need about {megabytes(needed)} more and {megabytes(free)} are free. "
+            "Free some space, or make this folder a link to a larger disk; what is already "
+            "there is kept and will be continued."
+        )
+
+
+@contextmanager
+def named_if_full(path: Path, what: str, *, needed: float = 0) -> Iterator[None]:
+    """While a file is written: a full disk is a StorageError, and half a file is removed.
+
+    needed: bytes that were still to be written, where known.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        if path.suffix == ".tmp":
+            path.unlink(missing_ok=True)
+        wanted = f" ({megabytes(needed)} were still to be written)" if needed else ""
+        raise StorageError(
+            f"{path.parent}: the disk is full ({os.strerror(error.errno)}) while writing "
+            f"{what}{wanted}. Free some space, or make this folder a link to a larger disk, and "
+            "start again: what was written before is whole and is kept."
+        ) from error
