@@ -59,12 +59,15 @@ class Checkpoint:
             "step": state.step,
             "losses": state.losses,
         }
-        with named_if_full(temporary, "a checkpoint"):
-            with open(temporary, "wb") as file:
-                torch.save(saved, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
+        with named_if_full(temporary.parent, "a checkpoint"):
+            try:
+                with open(temporary, "wb") as file:
+                    torch.save(saved, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, self.path)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def read(self) -> dict[str, Any] | None:
         """What the file holds, as `save` wrote it; None where there is none."""
@@ -122,5 +125,5 @@ class TrainingLog:
             done.step, done.epoch, repr(done.loss), f"{done.rate:g}", f"{speed:.2f}",
             f"{seconds:.2f}", peak,
         )  # fmt: skip
-        with named_if_full(self.path, "the log"), open(self.path, "a", newline="") as file:
+        with named_if_full(self.path.parent, "the log"), open(self.path, "a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(row)

@@ -31,6 +31,11 @@ def count() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def local_rank() -> int:
+    """This process's number on this machine, also before and after `joined`."""
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
 def is_main() -> bool:
     """Whether this is the process that writes checkpoint, log and record."""
     return rank() == 0
@@ -42,7 +47,7 @@ def joined() -> Iterator[str]:
 
     Alone, as without `torchrun`, nothing is joined.
     """
-    local, cuda = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.is_available()
+    local, cuda = local_rank(), torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(local)
     if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1:

@@ -35,21 +35,19 @@ def hold_room(folder: Path, needed: float, what: str) -> None:
 
 
 @contextmanager
-def named_if_full(path: Path, what: str, *, needed: float = 0) -> Iterator[None]:
-    """While a file is written: a full disk is a StorageError, and half a file is removed.
+def named_if_full(folder: Path, what: str, *, needed: float = 0) -> Iterator[None]:
+    """While something is written into the folder: a full disk is a StorageError.
 
-    needed: bytes that were still to be written, where known.
+    needed: bytes that are still to be written, at most, where known.
     """
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
             raise
-        if path.suffix == ".tmp":
-            path.unlink(missing_ok=True)
-        wanted = f" ({megabytes(needed)} were still to be written)" if needed else ""
+        wanted = f", with up to {megabytes(needed)} to go" if needed else ""
         raise StorageError(
-            f"{path.parent}: the disk is full ({os.strerror(error.errno)}) while writing "
+            f"{folder}: the disk is full ({os.strerror(error.errno)}) while writing "
             f"{what}{wanted}. Free some space, or make this folder a link to a larger disk, and "
             "start again: what was written before is whole and is kept."
         ) from error
