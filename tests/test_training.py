@@ -1,5 +1,6 @@
 """Training: what it is a function of, what survives a kill, and what it refuses."""
 
+import csv
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -69,6 +70,11 @@ def test_a_run_killed_again_and_again_ends_with_the_bits_of_one_that_was_not(
     state, losses = jobs.trained(config(), data, trunk=toy_trunk, work=tmp_path)
     assert losses == uninterrupted[1]
     assert same(state, uninterrupted[0])
+    with open(tmp_path / "log.csv") as log:
+        rows = list(csv.DictReader(log))
+    assert [int(row["step"]) for row in rows] == list(range(len(losses)))  # each step once
+    assert [float(row["loss"]) for row in rows] == losses
+    assert all(a < b for a, b in pairwise(float(row["seconds"]) for row in rows))
 
 
 def test_a_resumed_run_repeats_only_what_its_checkpoint_lacks(
