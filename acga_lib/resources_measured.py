@@ -1,7 +1,7 @@
 """One real step of the profile `paper`, timed on the machine at hand (`resources --measure`).
 
-The trunk is drawn at random, in a temporary file: time and memory do not depend on the weights, and
-the size of a compressed feature does so little that it is a fair estimate.
+The trunk is drawn at random, in a temporary file. Time and memory do not depend on the weights; the
+size of a compressed feature does, and is a rough guide only.
 """
 
 import platform
@@ -9,8 +9,6 @@ import resource
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +50,7 @@ def measure(
         after_extraction = _peak_bytes(device)
         data = SampleTensors(samples, store=store, vectors=WordVectors.load())
         model = training.build_model(config, trunk=weights, trained={}).to(device).train()
-        (stretch,), state = stretches(config, 1000 * len(data)), Progress()
+        (stretch,), state = stretches(config, len(data)), Progress()
         tools, seconds = (stretch.optimizer(model), how.scaler(device)), []
         for _ in range(1 if device == "cpu" else 2):
             start = time.perf_counter()
@@ -67,3 +65,17 @@ def measure(
         "batch": done.samples, "loss": round(done.loss, 4),
         "seconds_a_step": round(seconds[-1], 2), "peak_bytes": _peak_bytes(device),
     }  # fmt: skip
+
+
+def _peak_bytes(device: str) -> int:
+    """Most memory in use so far: the GPU's as torch counts it, else this process's."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _processor() -> str:
+    threads = torch.get_num_threads()
+    kind = torch.backends.cpu.get_cpu_capability()
+    return f"CPU, {platform.machine()}, {kind}, {threads} thread{'s' * (threads > 1)}"

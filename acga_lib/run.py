@@ -8,6 +8,8 @@ also with another number of processes, a run continues from its checkpoint.
 """
 
 import argparse
+import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, fields
@@ -35,13 +37,17 @@ def launch(config: RunConfig, execution: Execution, *, count: int) -> None:
     """
     if type(count) is not int or count < 1:
         raise ConfigError(f"processes must be a whole number from 1, not {count!r}")
-    given = [f"{name}={value}" for name, value in (asdict(config) | asdict(execution)).items()]
+    values = asdict(config) | asdict(execution)
+    given = [f"{name}={json.dumps(value)}" for name, value in values.items()]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc-per-node={count}", "-m", "acga_lib.run", *given]
-    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True
+    )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("FAILED")]
-        raise KitError(f"{said[0] if said else done.stderr[-2000:]}")
+        raise KitError(said[0] if said else f"the processes failed: {done.stderr[-2000:]}")
 
 
 def run(parameters: dict[str, Any]) -> str:
