@@ -24,7 +24,11 @@ from acga_lib.execution import Execution
 
 def split_parameters(parameters: dict[str, Any]) -> tuple[RunConfig, Execution]:
     """Parameters of both kinds, by name. Raises ConfigError for an unknown name or value."""
-    names = {field.name for field in fields(Execution)}
+    names = [field.name for field in fields(Execution)]
+    known = [*(field.name for field in fields(RunConfig)), *names]
+    for name in parameters:
+        if name not in known:
+            raise ConfigError(f"unknown parameter '{name}'; choose from: {', '.join(known)}")
     how = {name: value for name, value in parameters.items() if name in names}
     what = {name: value for name, value in parameters.items() if name not in names}
     return run_config(**{"method": "acga"} | what), Execution(**how)

@@ -1,7 +1,6 @@
 """Room on the disk: asked for before long work, and a full disk called by its name."""
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +33,13 @@ def hold_room(folder: Path, needed: float, what: str) -> None:
         )
 
 
+def _full(error: BaseException | None) -> OSError | None:
+    """The full disk among the reasons of an error: torch and zipfile hide it behind their own."""
+    while error and not (isinstance(error, OSError) and error.errno in FULL):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 @contextmanager
 def named_if_full(folder: Path, what: str, *, needed: float = 0) -> Iterator[None]:
     """While something is written into the folder: a full disk is a StorageError.
@@ -42,12 +48,13 @@ def named_if_full(folder: Path, what: str, *, needed: float = 0) -> Iterator[Non
     """
     try:
         yield
-    except OSError as error:
-        if error.errno not in FULL:
+    except (OSError, RuntimeError) as error:
+        reason = _full(error)
+        if reason is None:
             raise
         wanted = f", with up to {megabytes(needed)} to go" if needed else ""
         raise StorageError(
-            f"{folder}: the disk is full ({os.strerror(error.errno)}) while writing "
+            f"{folder}: the disk is full ({reason.strerror}) while writing "
             f"{what}{wanted}. Free some space, or make this folder a link to a larger disk, and "
             "start again: what was written before is whole and is kept."
         ) from error
