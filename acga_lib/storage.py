@@ -35,9 +35,11 @@ def hold_room(folder: Path, needed: float, what: str) -> None:
 
 def _full(error: BaseException | None) -> OSError | None:
     """The full disk among the reasons of an error: torch and zipfile hide it behind their own."""
-    while error and not (isinstance(error, OSError) and error.errno in FULL):
+    while error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return error
         error = error.__cause__ or error.__context__
-    return error
+    return None
 
 
 @contextmanager
