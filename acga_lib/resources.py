@@ -31,7 +31,7 @@ PAPER = PROFILES["paper"]
 RECORD = ROOT / "results" / "resources.json"
 TABLE = ROOT / "results" / "tables" / "resources.md"
 
-#: Frames with a feature each, and training samples (FIELD.md of the releases: `data/README.md`).
+#: Frames with a feature each, and training samples, of the releases (`data/README.md`).
 A2D_FRAMES, JHMDB_FRAMES, A2D_SAMPLES = 9518 + 2342, 2784, 15747
 #: Makers' dense peaks in 10^12 operations a second: single precision, and half precision on the
 #: tensor cores (fp16 on the T4, bf16 on the others; A100 SXM, H100 SXM).
@@ -196,9 +196,10 @@ def table(record: dict[str, Any]) -> str:
     gpus = " | ".join(f"{gpu}, single / half" for gpu in PEAKS)
     lines += ["", f"| hours on A2D Sentences | {gpus} |", "| --- |" + " --: |" * len(PEAKS)]
     for name, per_gpu in found["hours"].items():
-        both = [f"{one['single']:.1f} / {one['half']:.1f}" for one in per_gpu.values()]
+        both = [f"{one['single']:.2f} / {one['half']:.2f}" for one in per_gpu.values()]
         lines.append(f"| {name} | {' | '.join(both)} |")
-    lines += ["", "| measured on | what | |", "| --- | --- | --: |"]
+    if record["measured"]:
+        lines += ["", "| measured on | what | |", "| --- | --- | --: |"]
     for entry in record["measured"]:
         lines += [f"| {entry['device']} | {what} | {value} |"
                   for what, value in entry.items() if what != "device"]  # fmt: skip
