@@ -47,7 +47,7 @@ def measure(
         start = time.perf_counter()
         clips = store.extract(samples, load_i3d(weights), device=device)
         extraction = time.perf_counter() - start
-        after_extraction = _peak_bytes(device)
+        after_extraction, stored = _peak_bytes(device), store.size()[1]
         data = SampleTensors(samples, store=store, vectors=WordVectors.load())
         model = training.build_model(config, trunk=weights, trained={}).to(device).train()
         (stretch,), state = stretches(config, len(data)), Progress()
@@ -60,7 +60,7 @@ def measure(
         "device": torch.cuda.get_device_name() if device == "cuda" else _processor(),
         "precision": precision, "accumulate": accumulate, "clips": clips,
         "seconds_a_clip": round(extraction / clips, 2),
-        "feature_bytes_a_clip": round(store.size()[1] / clips),
+        "feature_bytes_a_clip": round(stored / clips),
         "peak_bytes_after_extraction": after_extraction,
         "batch": done.samples, "loss": round(done.loss, 4),
         "seconds_a_step": round(seconds[-1], 2), "peak_bytes": _peak_bytes(device),
