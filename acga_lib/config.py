@@ -1,12 +1,12 @@
 """Profiles and runs: how large everything is, and what one training is made of (frozen data)."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from acga_lib.errors import ConfigError
-from acga_lib.methods import METHODS
+from acga_lib.methods import METHODS, Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Words of a sentence after padding (Sec. 4.2: "maximum length of words is set to 20").
@@ -88,6 +88,28 @@ PROFILES = {
 WORD_VECTORS = {"paper": "GoogleNews-vectors-negative300.bin.gz"}  #: Sec. 4.2
 
 
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """Another account of how ACGA and its ablations are trained; the networks are the same."""
+
+    epochs: int
+    divisions: tuple[float, ...]  #: `Stage.divisions`
+    linear_std: float  #: `Profile.linear_std`
+    freeze_statistics: bool  #: `Profile.freeze_statistics`
+    #: every step draws a batch of its own from all samples, so an epoch misses about 37 % of them;
+    #: else an epoch is every sample once
+    fresh_batches: bool
+
+
+VARIANTS = {
+    # What the authors' released code does where it differs from Sec. 4.2: 9 epochs, of which the
+    # last has a tenth of the rate. (The paper: 12 epochs, divided after 8.)
+    "released": Variant(
+        epochs=9, divisions=(8 / 9,), linear_std=0.02, freeze_statistics=False, fresh_batches=True
+    ),
+}
+
+
 #: Datasets that a run can be on, and the reader of each; the embedded one lies on disk in the
 #: layout of A2D Sentences.
 DATASETS = {"toy": "a2d", "a2d": "a2d"}
@@ -112,6 +134,7 @@ class RunConfig:
     referit_root: str = ""
     seed: int = 0
     shuffle_queries: bool = False  #: control: every sample is given another sample's sentence
+    variant: str = ""  #: a name in VARIANTS; empty: the training of Sec. 4.2
 
     def __post_init__(self) -> None:
         choose("method", METHODS, self.method)
@@ -127,12 +150,44 @@ class RunConfig:
                 f"referit_root '{self.referit_root}' with dataset 'toy': the embedded dataset has "
                 "its own still images; leave referit_root empty"
             )
+        if self.variant:
+            choose("variant", VARIANTS, self.variant)
+            trained = METHODS[self.method].streams or (self.method,)
+            if any(METHODS[name].network != "acga" for name in trained):
+                raise ConfigError(
+                    f"variant '{self.variant}' with method '{self.method}': it is the training of "
+                    "the authors' code, which has ACGA and its ablations only; leave it empty"
+                )
         if type(self.seed) is not int or self.seed < 0:
             raise ConfigError(f"seed must be a whole number from 0, not {self.seed!r}")
         if not isinstance(self.shuffle_queries, bool):
             raise ConfigError(
                 f"shuffle_queries must be true or false, not {self.shuffle_queries!r}"
             )
+
+    @property
+    def scale(self) -> Profile:
+        """The profile, as the variant changes it."""
+        profile = PROFILES[self.profile]
+        if not self.variant:
+            return profile
+        names = ("epochs", "linear_std", "freeze_statistics")
+        variant = VARIANTS[self.variant]
+        return replace(profile, **{name: getattr(variant, name) for name in names})
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the method's training, as the variant changes them."""
+        stages = METHODS[self.method].stages
+        if not self.variant:
+            return stages
+        divisions = VARIANTS[self.variant].divisions
+        return tuple(replace(stage, divisions=divisions) for stage in stages)
+
+    @property
+    def fresh_batches(self) -> bool:
+        """Whether every step draws a batch of its own (`Variant.fresh_batches`)."""
+        return bool(self.variant) and VARIANTS[self.variant].fresh_batches
 
     @property
     def data(self) -> str:
@@ -152,16 +207,20 @@ class RunConfig:
     def run_id(self) -> str:
         """The name of the run's files, e.g. `toy-quick-acga-s0`."""
         control = "-shuffled" if self.shuffle_queries else ""
-        return f"{self.data}-{self.profile}-{self.method}{control}-s{self.seed}"
+        variant = f"-{self.variant}" if self.variant else ""
+        return f"{self.data}-{self.profile}-{self.method}{variant}{control}-s{self.seed}"
 
     def describe(self) -> dict[str, Any]:
-        """The run, its method and its profile in full, as the run record (JSON) keeps them."""
-        paths = ("data_root", "referit_root")
+        """The run, its method and its profile in full, as the run record (JSON) keeps them.
+
+        A run without variant does not mention one: its records are older than the word.
+        """
+        left_out = {"data_root", "referit_root"} | ({"variant"} if not self.variant else set())
         described = {
-            "run": {key: value for key, value in asdict(self).items() if key not in paths},
+            "run": {key: value for key, value in asdict(self).items() if key not in left_out},
             "data": self.data,
-            "method": asdict(METHODS[self.method]),
-            "profile": asdict(PROFILES[self.profile]),
+            "method": asdict(METHODS[self.method]) | {"stages": [asdict(s) for s in self.stages]},
+            "profile": asdict(self.scale),
         }
         return dict(json.loads(json.dumps(described)))
 

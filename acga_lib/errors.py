@@ -27,3 +27,7 @@ class TrainingError(KitError):
 
 class DownloadError(KitError):
     """A public file cannot be fetched, or is not the published one."""
+
+
+class StorageError(KitError):
+    """The disk is full, or too small for what is about to be written."""

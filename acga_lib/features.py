@@ -31,6 +31,7 @@ from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
 from acga_lib.flow import clip_flow, flow_to_input
 from acga_lib.i3d import I3D, load_i3d
+from acga_lib.storage import hold_room, megabytes, named_if_full
 from acga_lib.vgg import VGG16, image_to_input, load_vgg
 from acga_lib.video import Letterbox, to_input
 from acga_lib.weights import file_hash
@@ -206,24 +207,40 @@ class FeatureStore:
 
         One batch holds the annotated frames of one video, so a feature does not depend on where
         an earlier extraction was interrupted. Raises DataError naming the video that cannot be
-        read; what was extracted before it stays.
+        read, StorageError where the disk is full, or will be: as soon as an entry tells how large
+        they are. What was extracted before stays.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         trunk = trunk.to(device).eval()
-        inputs, computed = MODALITIES[self.recipe.modality].inputs, 0
-        with FileLock(self.folder / ".lock"):
-            described = json.dumps(self.recipe.describe(), indent=1) + "\n"
-            (self.folder / "recipe.json").write_text(described)
-            for leftover in self.folder.glob("*/*.tmp"):  # of an extraction that was killed
-                leftover.unlink()
-            videos = _by_video(samples)
-            todo = [clips for clips in videos if any(clip not in self for clip in clips)]
-            for clips in tqdm(todo, desc="features", unit="video", disable=not (progress and todo)):
-                found = _run(trunk, inputs(self.recipe, clips), device)
-                for clip, feature in zip(clips, found, strict=True):
+        with named_if_full(self.folder, "features"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.folder / ".lock"):
+                described = json.dumps(self.recipe.describe(), indent=1) + "\n"
+                (self.folder / "recipe.json").write_text(described)
+                for leftover in self.folder.glob("*/*.tmp"):  # of an extraction that was killed
+                    leftover.unlink()
+                videos = _by_video(samples)
+                todo = [clips for clips in videos if any(clip not in self for clip in clips)]
+                return self._compute(todo, trunk, device, progress=progress)
+
+    def _compute(
+        self, todo: Sequence[Sequence[Sample]], trunk: Trunk, device: str, *, progress: bool
+    ) -> int:
+        """Compute and write the entries of these videos -> how many."""
+        inputs, count = MODALITIES[self.recipe.modality].inputs, sum(map(len, todo))
+        left, needed = count, 0.0
+        bar = tqdm(todo, desc="features", unit="video", disable=not (progress and todo))
+        for number, clips in enumerate(bar):
+            if number < 2:  # what is there, or else the first video, tells how large entries are
+                entries, size = self.size()
+                needed = left * size / max(entries, 1)
+                hold_room(self.folder, needed, f"features of {left} more clips")
+                bar.set_postfix_str(f"{megabytes(needed)} to write" if needed else "")
+            found = _run(trunk, inputs(self.recipe, clips), device)
+            for clip, feature in zip(clips, found, strict=True):
+                with named_if_full(self.folder, "features", needed=left * feature.nbytes):
                     _write(self.path(clip), self.recipe.layer, feature)
-                computed += len(clips)
-        return computed
+                left -= 1
+        return count
 
     def size(self) -> tuple[int, int]:
         """Entries in the store and their bytes on disk."""

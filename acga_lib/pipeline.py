@@ -5,6 +5,7 @@ Each step does only what is missing, so any notebook can be run first, alone, an
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from acga_lib import processes
 from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.datasets.toy import generate_a2d_like
 from acga_lib.datasets.toy_jhmdb import generate_jhmdb_like
 from acga_lib.datasets.toy_referit import generate_referit_like
 from acga_lib.errors import CheckpointError, ConfigError
+from acga_lib.execution import PLAIN, Execution
 from acga_lib.features import (
     MODALITIES,
     FeatureStore,
@@ -188,7 +191,7 @@ def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) ->
 
 
 def fresh_model(
-    config: RunConfig, *, device: str = "cpu", progress: bool = True
+    config: RunConfig, *, device: str = "cpu", execution: Execution = PLAIN, progress: bool = True
 ) -> tuple[nn.Module, dict[str, str]]:
     """The network that a run's training begins with, and hashes of the runs that it starts from.
 
@@ -198,7 +201,9 @@ def fresh_model(
     for name in METHODS[config.method].needs:
         first = replace(config, method=name)
         prepared = prepare(first, device=device, progress=progress)
-        trained[name], _ = train_or_load(first, prepared, device=device, progress=progress)
+        trained[name], _ = train_or_load(
+            first, prepared, device=device, execution=execution, progress=progress
+        )
         origins[name] = file_hash(RUNS / f"{first.run_id}.safetensors")
     modality = METHODS[config.method].modality
     trunk = None if modality == "image" else network_path(config, modality)
@@ -206,28 +211,36 @@ def fresh_model(
 
 
 def train_or_load(
-    config: RunConfig, data: Prepared, *, device: str = "cpu", progress: bool = True
-) -> tuple[nn.Module, dict[str, Any]]:
+    config: RunConfig, data: Prepared, *, device: str = "cpu", execution: Execution = PLAIN,
+    progress: bool = True,
+) -> tuple[nn.Module, dict[str, Any]]:  # fmt: skip
     """The trained network of a run and its record; trained only if no record of it fits.
 
     A method that starts from others has them trained first. An interrupted training is continued
-    from its checkpoint in `results/work`.
+    from its checkpoint in `results/work`. Several processes (`processes.joined`) must all call; the
+    main one writes, and the others read what it wrote.
     """
-    start = time.perf_counter()
-    model, origins = fresh_model(config, device=device, progress=progress)
+    start, main = time.perf_counter(), processes.is_main()
+    model, origins = fresh_model(config, device=device, execution=execution, progress=progress)
     path = RUNS / f"{config.run_id}.json"
     work = WORK / config.run_id
     work.mkdir(parents=True, exist_ok=True)
-    with FileLock(work / ".lock"):  # two notebooks may ask for the same run
-        if _is_current(path, config, data, origins):
+    with FileLock(work / ".lock") if main else nullcontext():  # two notebooks may ask for one run
+        if processes.shared(main and _is_current(path, config, data, origins)):
             return load_run(path)
-        progressed = train(config, model, data.train, work=work, device=device, progress=progress)
-        record = finish_run(
-            config, model, progressed, train=data.train, test=data.test, runs=RUNS, device=device,
-            seconds=time.perf_counter() - start, starts_from=origins, show_progress=progress,
+        progressed = train(
+            config, model, data.train, work=work, device=device, execution=execution,
+            progress=progress,
         )  # fmt: skip
-        (work / "checkpoint.pt").unlink(missing_ok=True)
-    return model, record
+        if main:
+            finish_run(
+                config, model, progressed, train=data.train, test=data.test, runs=RUNS,
+                device=device, execution=execution, seconds=time.perf_counter() - start,
+                starts_from=origins, show_progress=progress,
+            )  # fmt: skip
+            (work / "checkpoint.pt").unlink(missing_ok=True)
+        processes.shared(None)  # wait for the record
+    return load_run(path)
 
 
 def _is_current(path: Path, config: RunConfig, data: Prepared, origins: dict[str, str]) -> bool:

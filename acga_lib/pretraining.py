@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from acga_lib.errors import ConfigError
+from acga_lib.execution import mixed_precision
 from acga_lib.i3d import I3D, block_output, scaled
 from acga_lib.pretraining_clips import BACKGROUND, IGNORE, PAIRS, Clips, make_clip, make_clips
 from acga_lib.pretraining_heads import CLASSES, HITS, LOSSES
 from acga_lib.records import write_text
-from acga_lib.training import mixed_precision
 from acga_lib.vgg import CONNECTED, VGG16, add_batch_norm, fold_batch_norm
 
 __all__ = [

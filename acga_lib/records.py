@@ -28,7 +28,7 @@ def write_text(path: Path, text: str) -> None:
 def read_runs(
     runs: Path, *, data: str, profile: str, controls: bool = False
 ) -> list[dict[str, Any]]:
-    """The run records of one data set and profile, by method and seed.
+    """The run records of one data set and profile, by method and seed; no variant's.
 
     controls: those trained with shuffled sentences instead of the proper ones; an empty list where
     there are none. Each record carries its file under "path". Raises DataError when a file is not
@@ -40,7 +40,8 @@ def read_runs(
         record = read_run(path)
         run = record["config"]["run"]
         wanted = (data, profile, controls)
-        if (record["config"]["data"], run["profile"], run.get("shuffle_queries", False)) == wanted:
+        described = (record["config"]["data"], run["profile"], run.get("shuffle_queries", False))
+        if described == wanted and not run.get("variant"):
             found.append(record)
     if not found and not controls:
         raise DataError(

@@ -17,12 +17,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from acga_lib.checkpoint import Progress
 from acga_lib.config import ROOT, RunConfig
+from acga_lib.execution import PLAIN, Execution
 from acga_lib.inference import Prediction, predictions
 from acga_lib.metrics import intersection_and_union, segmentation_metrics
 from acga_lib.records import write_text
 from acga_lib.tensors import SampleTensors
-from acga_lib.training import Progress
 from acga_lib.weights import file_hash
 
 
@@ -88,6 +89,7 @@ def finish_run(
     runs: Path,
     starts_from: dict[str, str],
     device: str = "cpu",
+    execution: Execution = PLAIN,
     show_progress: bool = True,
 ) -> dict[str, Any]:
     """Save the weights, score exactly what was saved, write the run record -> the record.
@@ -120,7 +122,8 @@ def finish_run(
         "losses": _thinned(progress.losses),
         "seconds": round(seconds, 1),
         "seconds_per_query": seconds_per_query(model, test, device=device),
-        "environment": environment(device),
+        "environment": environment(device)
+        | {"execution": execution.describe(device, config.scale)},
     }
     write_text(path, json.dumps(record, indent=1) + "\n")
     return record

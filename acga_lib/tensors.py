@@ -92,6 +92,16 @@ def frame_order(samples: Sequence[Sample], *, seed: int, epoch: int) -> list[int
     return [index for group in order for index in groups[group]]
 
 
+def fresh_batches(count: int, size: int, *, seed: int, epoch: int) -> list[list[int]]:
+    """The authors' order: every batch is drawn anew from all samples, as often as `size` fits.
+
+    No sample is twice in a batch. Of an epoch's samples about a third (1/e) are in no batch.
+    """
+    random = np.random.Generator(np.random.PCG64([seed, epoch, 0xBA7C4]))
+    size = min(size, count)
+    return [random.choice(count, size, replace=False).tolist() for _ in range(count // size)]
+
+
 def shuffled_queries(samples: Sequence[Sample], *, seed: int) -> list[str]:
     """Every sample's sentence replaced by that of a random other sample: the control run.
 

@@ -1,4 +1,4 @@
-"""The training loop (Sec. 4.2), its checkpoints, and resuming.
+"""The training loop (Sec. 4.2): one process or several, from the start or from a checkpoint.
 
 The order of the samples is a pure function of (seed, epoch) and nothing else is random after the
 weights are drawn, so a run that is killed anywhere and started again ends with the same bits, on
@@ -6,11 +6,8 @@ one machine with one number of threads.
 """
 
 import json
-import math
-import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +17,20 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from acga_lib import processes
 from acga_lib.baselines import TwoStream
-from acga_lib.config import PROFILES, Profile, RunConfig
+from acga_lib.checkpoint import Checkpoint, Progress, StepDone, TrainingLog
+from acga_lib.config import Profile, RunConfig
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, TrainingError
+from acga_lib.execution import PLAIN, Execution
 from acga_lib.i3d import load_i3d
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, Stage
 from acga_lib.model import ACGA
 from acga_lib.networks import build_network
-from acga_lib.tensors import SampleTensors, frame_order, sample_order
+from acga_lib.schedule import Stretch, epoch_batches, parts, steps_per_epoch, stretches
+from acga_lib.tensors import SampleTensors
 
 
 def build_model(
@@ -40,7 +41,7 @@ def build_model(
     trunk: weight file of the I3D trunk whose Mixed_4f a clip method continues. trained: the
     networks of `MethodConfig.needs`.
     """
-    profile, method = PROFILES[config.profile], METHODS[config.method]
+    profile, method = config.scale, METHODS[config.method]
     torch.manual_seed(config.seed)
     if method.streams:
         return TwoStream([trained[name] for name in method.streams])
@@ -66,55 +67,28 @@ def _continue_trunk(model: nn.Module, trunk: str | Path, profile: Profile, modal
     encoder.load_state_dict(pretrained.mixed_4f.state_dict())
 
 
-@dataclass
-class Progress:
-    """Where a run stands; what a checkpoint restores."""
+class Objective(nn.Module):
+    """A network and the loss of a stage as one module: samples in, their mean loss out (Eq. 16).
 
-    step: int = 0
-    losses: list[float] = field(default_factory=list)
+    Torch's DDP wraps one module and must see which of its parameters the loss depends on.
+    """
 
+    def __init__(
+        self, model: nn.Module, config: RunConfig, stage: Stage, autocast: torch.autocast
+    ) -> None:
+        super().__init__()
+        self.model, self.stage, self.autocast = model, stage, autocast
+        self.foreground_weight = METHODS[config.method].foreground_weight
 
-def mixed_precision(device: str, *, enabled: bool = True) -> torch.autocast:
-    """Autocast to bfloat16 if `enabled` and the device computes faster in it: CUDA, AVX-512."""
-    fast = device != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled and fast)
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A stage of a training with its first step and the one after its last."""
-
-    stage: Stage
-    first: int
-    end: int
-
-    def learning_rate(self, step: int, profile: Profile) -> float:
-        """The stage's schedule at a step of the run, times the profile's factor."""
-        factor = profile.sgd_factor if self.stage.optimizer == "sgd" else profile.rate_factor
-        done = (step - self.first) / (self.end - self.first)
-        passed = sum(done >= division for division in self.stage.divisions)
-        return factor * self.stage.learning_rate * 0.1**passed
-
-    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """A fresh optimiser; weight decay spares the biases and other vectors."""
-        decay = self.stage.weight_decay
-        groups = [
-            {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": decay},
-            {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
-        ]
-        if self.stage.optimizer == "sgd":
-            return torch.optim.SGD(groups, lr=self.stage.learning_rate, momentum=0.9)
-        return torch.optim.Adam(groups, lr=self.stage.learning_rate)
-
-
-def stretches(config: RunConfig, samples: int) -> list[Stretch]:
-    """The stages of a run on that many training samples, laid out over its steps."""
-    profile, stages, bounds = PROFILES[config.profile], METHODS[config.method].stages, [0.0]
-    for stage in stages:
-        bounds.append(bounds[-1] + stage.share)
-    total = profile.epochs * math.ceil(samples / profile.batch_size)
-    steps = [round(total * bound / (bounds[-1] or 1)) for bound in bounds]
-    return [Stretch(s, first, end) for s, (first, end) in zip(stages, pairwise(steps), strict=True)]
+    def forward(self, features: Tensor, words: Tensor, masks: Tensor) -> Tensor:
+        """Features, words, ground truth [B, S, S] -> scalar."""
+        with self.autocast:
+            responses = self.model(features, words)
+        return segmentation_loss(
+            responses, masks, foreground_weight=self.foreground_weight,
+            background_weight=self.stage.background_weight,
+            resolution_weights=self.stage.resolutions, coarse_truth=self.stage.coarse_truth,
+        )  # fmt: skip
 
 
 def train(
@@ -124,89 +98,135 @@ def train(
     *,
     work: Path,
     device: str = "cpu",
+    execution: Execution = PLAIN,
     checkpoint_every: int = 100,
     progress: bool = True,
 ) -> Progress:
     """Train `model` in place and leave it in eval mode -> the loss of every step.
 
-    work: folder of the run's checkpoint. A checkpoint that lies there is continued; one of another
-    configuration or of other data raises CheckpointError. Checkpoints are written every
-    `checkpoint_every` steps and at each epoch's end. Raises TrainingError at a loss that is not
-    finite; the last checkpoint stays.
+    work: folder of the run's checkpoint and of its log. A checkpoint that lies there is continued;
+    one of another configuration or of other data raises CheckpointError. Checkpoints are written
+    every `checkpoint_every` steps and at each stage's end. Raises TrainingError at a loss that is
+    not finite; the last checkpoint stays. Several processes (`processes.joined`) must all call.
     """
     torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
     model.to(device).train()
-    if PROFILES[config.profile].freeze_statistics:
-        for norm in model.modules():
-            if isinstance(norm, nn.BatchNorm3d):
-                norm.eval()
+    _settle_statistics(model, config, device, execution)
     checkpoint = Checkpoint(work / "checkpoint.pt", identity=_identity(config, data))
-    saved = checkpoint.read()
+    saved = processes.shared(checkpoint.read() if processes.is_main() else None)
     state = Progress()
     if saved:
         model.load_state_dict(saved["model"])
         state = Progress(step=saved["step"], losses=saved["losses"])
     plan = stretches(config, len(data))
-    total = plan[-1].end if plan else 0
-    bar = tqdm(total=total, initial=state.step, desc=config.run_id, disable=not progress)
-    for stretch in plan:
-        if state.step >= stretch.end:
-            continue
-        optimizer = stretch.optimizer(model)
+    main = processes.is_main()
+    log = TrainingLog(work / "log.csv", step=state.step, device=device) if main else None
+    bar = tqdm(
+        total=plan[-1].end if plan else 0, initial=state.step, desc=config.run_id,
+        unit=" samples", unit_scale=config.scale.batch_size, disable=not (progress and main),
+    )  # fmt: skip
+    for stretch in (one for one in plan if state.step < one.end):
+        tools = stretch.optimizer(model), execution.scaler(device)
         if saved and state.step > stretch.first:
-            optimizer.load_state_dict(saved["optimizer"])
-        for loss in _steps(config, model, data, stretch, optimizer, state, device):
+            _restore(saved, *tools)
+        for done in _steps(config, model, data, stretch, tools, state, device, execution):
+            if log:
+                log.add(done)
             state.step += 1
-            state.losses.append(loss)
+            state.losses.append(done.loss)
             bar.update()
             if state.step % checkpoint_every == 0 or state.step == stretch.end:
                 bar.set_postfix(loss=f"{np.mean(state.losses[-100:]):.3f}")
-                checkpoint.save(model, optimizer, state)
+                if main:
+                    checkpoint.save(model, *tools, state)
     bar.close()
     model.eval()
     return state
 
 
+#: What turns gradients into a step.
+Tools = tuple[torch.optim.Optimizer, torch.amp.GradScaler]
+
+
+def _restore(
+    saved: Mapping[str, Any], optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+) -> None:
+    optimizer.load_state_dict(saved["optimizer"])
+    if scaler.is_enabled() and saved.get("scaler"):  # it was made in the same precision
+        scaler.load_state_dict(saved["scaler"])
+
+
+def _settle_statistics(
+    model: nn.Module, config: RunConfig, device: str, execution: Execution
+) -> None:
+    """Decide what BatchNorm's statistics in Mixed_4f are: kept, or those of the whole batch.
+
+    Torch estimates them over several processes on GPUs only. Over processes on a CPU, and over
+    accumulated pieces, each piece has its own: a difference that is warned of.
+    """
+    norms = [norm for norm in model.modules() if isinstance(norm, nn.BatchNorm3d)]
+    if config.scale.freeze_statistics:
+        for norm in norms:
+            norm.eval()
+        return
+    on_cpu = torch.device(device).type == "cpu"
+    if norms and processes.count() > 1 and not on_cpu:
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if norms and (execution.accumulate > 1 or (processes.count() > 1 and on_cpu)):
+        warnings.warn(
+            "BatchNorm estimates its statistics from pieces of each batch, not from the whole: "
+            "the result differs a little from that of one process without accumulation",
+            stacklevel=3,
+        )
+
+
 def _steps(
     config: RunConfig, model: nn.Module, data: SampleTensors, stretch: Stretch,
-    optimizer: torch.optim.Optimizer, state: Progress, device: str,
-) -> Iterator[float]:  # fmt: skip
-    """Optimise from the state's step to the stretch's end; yields the loss of every step."""
-    profile, stage = PROFILES[config.profile], stretch.stage
-    per_epoch = math.ceil(len(data) / profile.batch_size)
+    tools: Tools, state: Progress, device: str, execution: Execution,
+) -> Iterator[StepDone]:  # fmt: skip
+    """Optimise from the state's step to the stretch's end; yields what every step was."""
+    optimizer, scaler = tools
+    autocast = execution.autocast(device, config.scale)
+    objective = processes.wrapped(Objective(model, config, stretch.stage, autocast))
+    per_epoch = steps_per_epoch(config, len(data))
     while state.step < stretch.end:
         epoch, done = divmod(state.step, per_epoch)
-        for batch in _batches(config, data, epoch=epoch, skip=done):
-            features, words, masks, indices = batch
+        for batch, pieces in _batches(config, data, execution, epoch=epoch, skip=done):
+            rate = stretch.learning_rate(state.step, config.scale)
             for group in optimizer.param_groups:
-                group["lr"] = stretch.learning_rate(state.step, profile)
-            with mixed_precision(device, enabled=profile.bfloat16):
-                responses = model(features.to(device), words.to(device))
-            loss = segmentation_loss(
-                responses, masks.to(device),
-                foreground_weight=METHODS[config.method].foreground_weight,
-                background_weight=stage.background_weight,
-                resolution_weights=stage.resolutions, coarse_truth=stage.coarse_truth,
-            )  # fmt: skip
-            _hold_finite(loss, state.step, [data.samples[int(i)] for i in indices])
+                group["lr"] = rate
             optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            yield loss.item()
+            total = torch.zeros((), device=device)
+            for number, (weight, tensors) in enumerate(pieces, start=1):
+                with processes.exchange(objective, now=number == len(pieces)):
+                    loss = weight * objective(*(tensor.to(device) for tensor in tensors))
+                    scaler.scale(processes.count() * loss).backward()  # the exchange averages
+                total += loss.detach()
+            total = processes.summed(total)
+            _hold_finite(total, state.step, [data.samples[index] for index in batch])
+            scaler.step(optimizer)
+            scaler.update()
+            yield StepDone(state.step, epoch, len(batch), total.item(), rate)
             if state.step == stretch.end:
                 return
 
 
-def _batches(config: RunConfig, data: SampleTensors, *, epoch: int, skip: int) -> Iterator[Any]:
-    profile = PROFILES[config.profile]
-    if profile.by_frame:
-        order = frame_order(data.samples, seed=config.seed, epoch=epoch)
-    else:
-        order = sample_order(len(data), seed=config.seed, epoch=epoch).tolist()
-    size = profile.batch_size
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    workers = profile.workers
-    return iter(DataLoader(data, batch_sampler=batches[skip:], num_workers=workers))
+def _batches(
+    config: RunConfig, data: SampleTensors, execution: Execution, *, epoch: int, skip: int
+) -> Iterator[tuple[list[int], list[tuple[float, Sequence[Tensor]]]]]:
+    """Each batch of an epoch, and this process's pieces of it: weight, (features, words, masks)."""
+    batches = epoch_batches(config, data.samples, epoch=epoch)[skip:]
+    mine = [
+        parts(
+            batch, config.scale.batch_size, rank=processes.rank(), processes=processes.count(),
+            accumulate=execution.accumulate,
+        )
+        for batch in batches
+    ]  # fmt: skip
+    pieces = [piece for one in mine for piece, _ in one]
+    loader = iter(DataLoader(data, batch_sampler=pieces, num_workers=config.scale.workers))
+    for batch, one in zip(batches, mine, strict=True):
+        yield batch, [(weight, next(loader)[:3]) for _, weight in one]
 
 
 def _hold_finite(loss: Tensor, step: int, samples: Sequence[Sample]) -> None:
@@ -222,47 +242,3 @@ def _identity(config: RunConfig, data: SampleTensors) -> str:
     """What a checkpoint must agree with: configuration, features, samples and their order."""
     described = config.describe() | {"features": data.store.key, "data": data.fingerprint}
     return json.dumps(described, sort_keys=True)
-
-
-class Checkpoint:
-    """One file that is either whole or absent, tied to one configuration and data set."""
-
-    def __init__(self, path: Path, *, identity: str) -> None:
-        self.path, self.identity = path, identity
-
-    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, state: Progress) -> None:
-        """Write to a temporary file, flush it to disk, move it over the old checkpoint."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        with open(temporary, "wb") as file:
-            torch.save(
-                {
-                    "identity": self.identity,
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": state.step,
-                    "losses": state.losses,
-                },
-                file,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
-
-    def read(self) -> dict[str, Any] | None:
-        """What the file holds, as `save` wrote it; None where there is none."""
-        if not self.path.exists():
-            return None
-        try:
-            saved = torch.load(self.path, map_location="cpu", weights_only=True)
-            same = saved["identity"] == self.identity
-        except Exception as error:
-            raise CheckpointError(
-                f"{self.path}: damaged ({error}); delete it to start the run afresh"
-            ) from error
-        if not same:
-            raise CheckpointError(
-                f"{self.path}: belongs to another configuration or other data; delete it to "
-                "start afresh, or restore the configuration that it was made with"
-            )
-        return saved

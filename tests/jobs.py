@@ -3,7 +3,9 @@
 `python jobs.py extract DATA TRUNK FEATURES [KILL]` and
 `python jobs.py train DATA TRUNK FEATURES WORK WEIGHTS [KILL]`, where KILL says when the process
 sends itself SIGKILL: `entry:2` while the second feature is half written, `step:7` after the seventh
-step of the optimiser, `checkpoint:2` while the second checkpoint is half written.
+step of the optimiser, `checkpoint:2` while the second checkpoint is half written. `together DATA
+TRUNK FEATURES WORK WEIGHTS COUNT` is for `torchrun`: COUNT samples in single precision, and
+weights with the process's number at the end of their name.
 """
 
 import os
@@ -16,8 +18,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from acga_lib import processes
 from acga_lib.config import PROFILES, Profile, RunConfig
 from acga_lib.datasets import Sample, open_dataset
+from acga_lib.execution import PLAIN, Execution
 from acga_lib.features import FeatureStore, Recipe
 from acga_lib.i3d import load_i3d
 from acga_lib.tensors import SampleTensors
@@ -44,16 +48,22 @@ def run_of(root: Path, trunk: Path, *, method: str = "acga", seed: int = 0) -> R
     )
 
 
-def tensors(root: Path, trunk: Path, features: Path, split: str = "train") -> SampleTensors:
-    """One split as tensors, from a store that is complete."""
+def tensors(
+    root: Path, trunk: Path, features: Path, split: str = "train", count: int | None = None
+) -> SampleTensors:
+    """One split, or its first `count` samples, as tensors, from a store that is complete."""
     store = FeatureStore(features, Recipe.of(tiny_profile(trunk), trunk))
-    return SampleTensors(samples(root, (split,)), store=store, vectors=WordVectors.load())
+    return SampleTensors(samples(root, (split,))[:count], store=store, vectors=WordVectors.load())
 
 
-def trained(config: RunConfig, data: SampleTensors, *, trunk: Path, work: Path) -> tuple:
+def trained(
+    config: RunConfig, data: SampleTensors, *, trunk: Path, work: Path, execution: Execution = PLAIN
+) -> tuple:
     """Train a run from where it stands -> (state dict, its losses)."""
     model = build_model(config, trunk=trunk, trained={})
-    progress: Progress = train(config, model, data, work=work, checkpoint_every=2, progress=False)
+    progress: Progress = train(
+        config, model, data, work=work, execution=execution, checkpoint_every=2, progress=False
+    )
     return model.state_dict(), progress.losses
 
 
@@ -88,6 +98,15 @@ def main(job: str, root: str, trunk: str, features: str, *rest: str) -> None:
             kill_at(point)
         store = FeatureStore(features, Recipe.of(tiny_profile(paths[1]), trunk))
         print(store.extract(samples(paths[0]), load_i3d(trunk), progress=False))
+        return
+    if job == "together":
+        work, weights, count = rest
+        with processes.joined():
+            state, losses = trained(
+                run_of(*paths[:2]), tensors(*paths, count=int(count)), trunk=paths[1],
+                work=Path(work), execution=Execution(precision="fp32"),
+            )  # fmt: skip
+        save_file(state | {"losses": torch.tensor(losses)}, f"{weights}{os.environ['RANK']}")
         return
     work, weights, *points = rest
     for point in points:

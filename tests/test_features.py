@@ -1,6 +1,7 @@
 """The feature store: killed and continued, never stale, and its named errors."""
 
 import shutil
+import subprocess
 from dataclasses import replace
 
 import av
@@ -11,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from acga_lib import pipeline
+from acga_lib import features, pipeline
 from acga_lib.config import PROFILES, RunConfig
 from acga_lib.datasets.toy_files import write_clip
-from acga_lib.errors import CheckpointError, ConfigError, DataError
+from acga_lib.errors import CheckpointError, ConfigError, DataError, StorageError
 from acga_lib.features import MODALITIES, FeatureStore, Recipe
 from acga_lib.i3d import I3D, load_i3d
 from acga_lib.vgg import VGG16, image_to_input
@@ -179,6 +180,45 @@ def test_modalities_and_flow_methods_have_stores_of_their_own(tiny, toy_trunk):
     assert [recipe.flow_method for recipe in recipes] == [None, "dis", None, "tvl1"]
     with pytest.raises(ConfigError, match=r"'depth'.*rgb, flow, image"):
         Recipe.of(tiny, toy_trunk, modality="depth")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 96 kB, and a function that makes it larger."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(size, remount=""):
+        command = ["mount", "-t", "tmpfs", "-o", f"{remount}size={size}", "tmpfs", folder]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+    if not (shutil.which("mount") and mount("96k")):
+        pytest.skip("this user may not mount a small file system")
+    yield folder, lambda: mount("8m", "remount,")
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_a_full_disk_is_named_and_nothing_is_lost(
+    small_disk, foreseen, tiny, toy_root, toy_trunk, toy_features, monkeypatch
+):
+    """First the estimate after one video speaks, then, without it, the disk itself."""
+    (folder, enlarge), samples = small_disk, jobs.samples(toy_root)
+    store, trunk = FeatureStore(folder, Recipe.of(tiny, toy_trunk)), load_i3d(toy_trunk)
+    message = r"need about 0\.\d MB more and 0\.\d MB are free"
+    if not foreseen:
+        monkeypatch.setattr(features, "hold_room", lambda *_: None)
+        message = r"the disk is full .*with up to 0\.\d MB to go"
+    with pytest.raises(StorageError, match=f"{folder}.*{message}.*Free some space"):
+        store.extract(samples, trunk, progress=False)
+    kept = entries(folder)
+    first = {s.frame for s in samples if s.video_id == samples[0].video_id}
+    assert len(kept) == len(first) if foreseen else len(kept) >= len(first)
+    assert not list(folder.rglob("*.tmp"))
+    assert enlarge()
+    missing = len(entries(toy_features)) - len(kept)
+    assert store.extract(samples, trunk, progress=False) >= missing  # the broken-off video anew
+    assert entries(folder) == entries(toy_features)
 
 
 def extracted(samples, tiny, weights, modality, folder):

@@ -1,5 +1,6 @@
 """Training: what it is a function of, what survives a kill, and what it refuses."""
 
+import csv
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -11,9 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from acga_lib import pipeline, training
+from acga_lib import pipeline, schedule, training
 from acga_lib.config import PROFILES, ROOT, RunConfig
 from acga_lib.errors import CheckpointError, TrainingError
+from acga_lib.execution import PLAIN
 from acga_lib.features import FeatureStore, Recipe
 from acga_lib.i3d import load_i3d
 from acga_lib.methods import METHODS
@@ -64,10 +66,15 @@ def test_a_run_killed_again_and_again_ends_with_the_bits_of_one_that_was_not(
     ):
         status, out = job("train", *arguments, point)
         assert status == -9, out
-        assert {path.name for path in tmp_path.iterdir()} == left
+        assert {path.name for path in tmp_path.iterdir()} == {"log.csv"} | left
     state, losses = jobs.trained(config(), data, trunk=toy_trunk, work=tmp_path)
     assert losses == uninterrupted[1]
     assert same(state, uninterrupted[0])
+    with open(tmp_path / "log.csv") as log:
+        rows = list(csv.DictReader(log))
+    assert [int(row["step"]) for row in rows] == list(range(len(losses)))  # each step once
+    assert [float(row["loss"]) for row in rows] == losses
+    assert all(a <= b for a, b in pairwise(float(row["seconds"]) for row in rows))
 
 
 def test_a_resumed_run_repeats_only_what_its_checkpoint_lacks(
@@ -81,13 +88,14 @@ def test_a_resumed_run_repeats_only_what_its_checkpoint_lacks(
 
 
 def test_an_epoch_holds_every_sample_once_in_an_order_of_its_own(config, data, tiny):
-    seen = [index for batch in training._batches(config(), data, epoch=1, skip=0)
-            for index in batch[3].tolist()]  # fmt: skip
+    batches = schedule.epoch_batches(config(), data.samples, epoch=1)
+    seen = [index for batch in batches for index in batch]
     assert Counter(seen) == Counter(range(len(data)))
     assert seen == frame_order(data.samples, seed=0, epoch=1)
-    resumed = [index for batch in training._batches(config(), data, epoch=1, skip=2)
-               for index in batch[3].tolist()]  # fmt: skip
-    assert resumed == seen[2 * tiny.batch_size :]
+    resumed = list(training._batches(config(), data, PLAIN, epoch=1, skip=2))
+    assert [batch for batch, _ in resumed] == batches[2:]
+    for batch, [(weight, (_, _, masks))] in resumed:
+        assert weight == 1 and torch.equal(masks, torch.stack([data.mask(i) for i in batch]))
     orders = {tuple(sample_order(50, seed=s, epoch=e)) for s in range(3) for e in range(3)}
     assert len(orders) == 9
 
@@ -98,8 +106,8 @@ def test_by_frame_the_sentences_of_a_frame_follow_each_other(config, data, tiny)
     changes = sum(a != b for a, b in pairwise(frames))
     assert changes == len(set(frames)) - 1
     PROFILES["tiny"] = replace(tiny, by_frame=False)  # the paper's order
-    seen = [index for batch in training._batches(config(), data, epoch=0, skip=0)
-            for index in batch[3].tolist()]  # fmt: skip
+    batches = schedule.epoch_batches(config(), data.samples, epoch=0)
+    seen = [index for batch in batches for index in batch]
     assert seen == sample_order(len(data), seed=0, epoch=0).tolist()
 
 
@@ -107,7 +115,7 @@ def rates(run, samples):
     """The learning rate of every step of a run on that many samples."""
     return [
         stretch.learning_rate(step, PROFILES[run.profile])
-        for stretch in training.stretches(run, samples)
+        for stretch in schedule.stretches(run, samples)
         for step in range(stretch.first, stretch.end)
     ]
 
@@ -126,7 +134,7 @@ def test_hu_and_li_are_trained_coarse_first_at_their_published_rates(config):
         ("li", [1e-3] * 750),
     ):
         run = replace(config(method=method), profile="paper")
-        coarse, fine = training.stretches(run, 400)
+        coarse, fine = schedule.stretches(run, 400)
         assert coarse.stage.resolutions == (1, 0, 0) and fine.stage.resolutions == (0, 0, 1)
         assert (coarse.first, coarse.end, fine.end) == (0, 750, 1200)
         assert rates(run, 400)[:750] == pytest.approx(expected)
