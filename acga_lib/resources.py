@@ -80,7 +80,7 @@ def trunks() -> dict[str, dict[str, int]]:
 
 def _inputs(method: MethodConfig, batch: int) -> tuple[Tensor, Tensor, Tensor]:
     """Features, words and masks as the method reads them, without numbers."""
-    shape = (1000, PAPER.image_side // 32, PAPER.image_side // 32)
+    shape: tuple[int, ...] = (1000, PAPER.image_side // 32, PAPER.image_side // 32)
     words = torch.zeros(batch, MAX_WORDS, dtype=torch.long, device="meta")
     if method.modality != "image":
         shape = (528, PAPER.frames // 4, PAPER.side // 16, PAPER.side // 16)
@@ -154,7 +154,7 @@ def projected() -> dict[str, Any]:
         "methods": costs,
         "gpu_bytes": {
             name: {
-                precision: {str(b): gpu_bytes(cost, b, half=half) for b in BATCHES}
+                precision: {str(b): gpu_bytes(cost, b, half=bool(half)) for b in BATCHES}
                 for half, precision in enumerate(("single", "half"))
             }
             for name, cost in costs.items()
