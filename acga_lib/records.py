@@ -60,7 +60,10 @@ def _hold_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
     differ = {key for a, b in (profiles, profiles[::-1]) for key in a if a[key] != b.get(key)}
     if order_of(one) == order_of(other):
         differ |= {"method"} if one["config"]["method"] != other["config"]["method"] else set()
-        differ |= {key for key in ("data", "features") if one.get(key) != other.get(key)}
+        differ |= {key for key in ("samples", "features") if one.get(key) != other.get(key)}
+        # A control's training sentences are shuffled by its seed; its test data are the others'.
+        tested = [record.get("data", {}).get("test") for record in (one, other)]
+        differ |= {"test data"} if tested[0] != tested[1] else set()
     if differ:
         raise DataError(
             f"{one['path']} and {other['path'].name} differ in {', '.join(sorted(differ))}, so no "

@@ -172,7 +172,7 @@ def test_a_record_that_is_json_but_no_run_is_named(runs: Path, damage: str) -> N
         read_run(path)
 
 
-@pytest.mark.parametrize("differs", ["epochs", "data"])
+@pytest.mark.parametrize("differs", ["epochs", "test data"])
 def test_runs_made_with_different_settings_or_data_never_share_a_table(
     runs: Path, differs: str
 ) -> None:

@@ -256,7 +256,7 @@ def eight(toy_root, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("method", "steps"), [("gavrilyuk", 150), ("baseline", 320), ("acga", 250)]
+    ("method", "steps"), [("gavrilyuk", 220), ("baseline", 320), ("acga", 400)]
 )
 def test_a_clip_method_learns_eight_samples_by_heart(method, steps, eight):
     """The methods of still images do so in test_baselines, on masks that their grid can draw."""
