@@ -102,7 +102,7 @@ def ceiling_chart(
     axis.set_xlabel("side of the response, cells")
     axis.set_ylabel("percent")
     axis.set_title("The best possible score of a response, by its size")
-    axis.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper", fontsize=9)
     axis.grid(color="0.92")
     return figure
 
