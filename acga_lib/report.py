@@ -169,10 +169,10 @@ def _named(path: Path) -> tuple[str, str, str]:
     return kind, data, profile
 
 
-def _data_first(path: Path) -> tuple[bool, str, str]:
-    """The embedded benchmark before other data, then table by table."""
+def _data_first(path: Path) -> tuple[bool, str, int]:
+    """The embedded benchmark before other data, then in the order of `SUBJECTS`."""
     kind, data, profile = _named(path)
-    return data != "toy", f"{data}-{profile}", kind
+    return data != "toy", f"{data}-{profile}", [*SUBJECTS, kind].index(kind)
 
 
 def _title(path: Path) -> str:
