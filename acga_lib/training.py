@@ -65,6 +65,11 @@ def _continue_trunk(model: nn.Module, trunk: str | Path, profile: Profile, modal
         )
     encoder = model.get_submodule("visual_encoder.mixed_4f")
     encoder.load_state_dict(pretrained.mixed_4f.state_dict())
+    # The network's BatchNorm has the authors' eps. Where the trunk's layout has another, the
+    # variances take up the difference, so that training starts at what the trunk computes.
+    for ours, theirs in zip(encoder.modules(), pretrained.mixed_4f.modules(), strict=True):
+        if isinstance(ours, nn.BatchNorm3d) and isinstance(theirs, nn.BatchNorm3d):
+            ours.get_buffer("running_var").add_(theirs.eps - ours.eps)
 
 
 class Objective(nn.Module):

@@ -213,6 +213,17 @@ def test_training_starts_at_the_trunks_mixed_4f(config, toy_trunk):
         assert torch.equal(value, weights[f"mixed_4f.{key}"])
 
 
+def test_training_starts_at_what_a_trunk_with_another_epsilon_computes(
+    config, toy_trunk, monkeypatch
+):
+    trunk = load_i3d(toy_trunk, eps=1e-3)
+    monkeypatch.setattr(training, "load_i3d", lambda *_, **__: trunk)
+    model = training.build_model(config(), trunk=toy_trunk, trained={}).eval()
+    features = torch.randn(1, trunk.mixed_4f.branch_0.conv3d.in_channels, 4, 7, 7)
+    started = model.visual_encoder.mixed_4f(features)
+    torch.testing.assert_close(started, trunk.mixed_4f(features), rtol=1e-5, atol=1e-6)
+
+
 def test_the_control_shuffles_the_training_sentences_alone(config, toy_features, monkeypatch):
     monkeypatch.setattr(pipeline, "FEATURES", toy_features)
     own = pipeline.prepare(config(), progress=False)
