@@ -57,13 +57,14 @@ def cluster(tmp_path):
         train = " ".join(f"'{word}'" for word in command)
         stub = commands / "python"
         stub.write_text(
-            "#!/bin/sh\nset -e\nmkdir -p results/runs\n"
+            # Snakemake sets the threads of a job; the bits are those of one thread.
+            "#!/bin/sh\nset -e\nexport OMP_NUM_THREADS=1 MKL_NUM_THREADS=1\nmkdir -p results/runs\n"
             f"if [ ! -e {work} ]; then {train} step:7 || kill -s KILL -- -$NODE; fi\n"
             f"cp -r {work} before\n{train}\ntouch {WEIGHTS.replace('safetensors', 'json')}\n"
         )
         stub.chmod(0o755)
         path = f"{commands}{os.pathsep}{os.environ['PATH']}"
-        return {"PATH": path, "STANDIN": str(queue), "OMP_NUM_THREADS": "1"}
+        return {"PATH": path, "STANDIN": str(queue)}
 
     return trains
 
@@ -77,7 +78,8 @@ def test_a_job_whose_node_fails_is_requeued_and_ends_with_the_same_weights(
     (folder / "results" / "work" / "features-toy-quick.json").touch()
     snakemake(
         folder, WEIGHTS.replace("safetensors", "json"), "--latency-wait", "5",
-        "--slurm-init-seconds-before-status-checks", "1", "--config", "profile=quick",
+        "--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2",
+        "--config", "profile=quick",
         **cluster(*data),
     )  # fmt: skip
     (submitted,) = (tmp_path / "queue").glob("*.arguments")  # one job, not a second one
