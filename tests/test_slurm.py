@@ -78,7 +78,7 @@ def test_a_job_whose_node_fails_is_requeued_and_ends_with_the_same_weights(
     (folder / "results" / "work" / "features-toy-quick.json").touch()
     snakemake(
         folder, WEIGHTS.replace("safetensors", "json"), "--latency-wait", "5",
-        "--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2",
+        "--slurm-init-seconds-before-status-checks", "1",
         "--config", "profile=quick",
         **cluster(*data),
     )  # fmt: skip
