@@ -6,6 +6,7 @@ one machine with one number of threads.
 """
 
 import json
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -229,7 +230,8 @@ def _batches(
         for batch in batches
     ]  # fmt: skip
     pieces = [piece for one in mine for piece, _ in one]
-    loader = iter(DataLoader(data, batch_sampler=pieces, num_workers=config.scale.workers))
+    workers = min(config.scale.workers, os.cpu_count() or 1)
+    loader = iter(DataLoader(data, batch_sampler=pieces, num_workers=workers))
     for batch, one in zip(batches, mine, strict=True):
         yield batch, [(weight, next(loader)[:3]) for _, weight in one]
 
