@@ -206,15 +206,7 @@ class Letterbox:
         The response is thresholded *before*, on the square; the whole square, as 8-bit zeros and
         ones, is then resized bilinearly to the frame's longer side and its centre cropped. OpenCV's
         8-bit arithmetic decides which interpolated pixels count, so this calls it just as they do.
-
-        Args:
-            mask: bool [S, S].
-
-        Returns:
-            bool [H, W].
-
-        Raises:
-            ConfigError: the mask is not `side` × `side`.
+        bool [S, S] → bool [H, W]; ConfigError where the mask is not `side` × `side`.
         """
         self._hold_size("mask", mask.shape, (self.side, self.side))
         longer = max(self.height, self.width)
