@@ -17,7 +17,10 @@ def test_the_committed_figures_are_those_that_are_counted_today():
     record = json.loads(resources.RECORD.read_text())
     assert record["projected"]["features"] == resources.trunks()
     cost = resources.method_cost(METHODS["acga"])
-    assert record["projected"]["methods"]["acga"] == cost
+    kept = record["projected"]["methods"]["acga"]
+    # Small tensors that autograd saves are shared or not, as the processes before left them.
+    assert kept == pytest.approx(cost, rel=1e-3)
+    assert kept["training_operations"] == cost["training_operations"]
     assert cost["parameters"] == sum(
         p.numel() for p in resources.build_network(METHODS["acga"], resources.PAPER).parameters()
     )
