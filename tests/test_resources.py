@@ -18,7 +18,7 @@ def test_the_committed_figures_are_those_that_are_counted_today():
     assert record["projected"]["features"] == resources.trunks()
     cost = resources.method_cost(METHODS["acga"])
     kept = record["projected"]["methods"]["acga"]
-    # Small tensors that autograd saves are shared or not, as the processes before left them.
+    # Which small tensors autograd shares differs between processes; the work does not.
     assert kept == pytest.approx(cost, rel=1e-3)
     assert kept["training_operations"] == cost["training_operations"]
     assert cost["parameters"] == sum(
