@@ -93,7 +93,8 @@ def costs(records: Sequence[Record], table: PublishedTable) -> pd.DataFrame:
     """What each method of a table costs here, beside its mean IoU, as text.
 
     Parameters are those that training changes, seconds a query those of the network alone, from
-    stored features; a two-stream method trains nothing itself, its streams do.
+    stored features, both as medians over seeds, since a machine may be busy or a run resumed; a
+    two-stream method trains nothing itself, its streams do.
     """
     rows = []
     for name, runs in by_method(records).items():
@@ -103,7 +104,7 @@ def costs(records: Sequence[Record], table: PublishedTable) -> pd.DataFrame:
                 "Method": table.title(name),
                 "Features": " + ".join(METHODS[name].modalities),
                 "Parameters": f"{runs[0]['parameters']:,}",
-                "Training, s": f"{np.mean([run['seconds'] for run in runs]):.0f}",
+                "Training, s": f"{np.median([run['seconds'] for run in runs]):.0f}",
                 "A query, ms": f"{1000 * np.median([r['seconds_per_query'] for r in runs]):.1f}",
                 HEADINGS["mean_iou"]: plus_minus(scores.mean(), scores.std()),
             })  # fmt: skip
