@@ -26,13 +26,14 @@ setup: .venv/.installed
 	@touch $@
 
 reproduce: setup
-	@$(BIN)/python -m acga_lib.reproduce --profile "$(PROFILE)" --dataset "$(DATASET)" --data-root "$(DATA_ROOT)" --referit-root "$(REFERIT_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --seeds "$(SEEDS)"
+	@$(BIN)/python -m acga_lib.jobs.reproduce --profile "$(PROFILE)" --dataset "$(DATASET)" --data-root "$(DATA_ROOT)" --referit-root "$(REFERIT_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --seeds "$(SEEDS)"
 
 check-data: setup
-	@$(BIN)/python -m acga_lib.check_data --a2d-root "$(A2D_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --referit-root "$(REFERIT_ROOT)" $(if $(DECODE),--decode) $(if $(VERBOSE),--verbose)
+	@$(BIN)/python -m acga_lib.datasets.check_data --a2d-root "$(A2D_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --referit-root "$(REFERIT_ROOT)" $(if $(DECODE),--decode) $(if $(VERBOSE),--verbose)
 
 test: setup
 	$(BIN)/ruff check && $(BIN)/ruff format --check acga_lib tests
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy acga_lib
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 	$(BIN)/python -m pytest -q --nbval notebooks
@@ -41,4 +42,4 @@ lab: setup
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 weights: setup
-	$(BIN)/python -m acga_lib.downloads
+	$(BIN)/python -m acga_lib.files.downloads

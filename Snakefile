@@ -61,7 +61,7 @@ rule features:
         f"{LOGS}/{ID}-02_feature_extraction.ipynb",
     threads: 64  # or all of --cores, if they are fewer
     shell:
-        "python -m acga_lib.batch 02_feature_extraction {SHARED} {REFERIT_ROOT} {JHMDB_ROOT}"
+        "python -m acga_lib.jobs.batch 02_feature_extraction {SHARED} {REFERIT_ROOT} {JHMDB_ROOT}"
         " --executed {log} --produces {output} --threads {threads}"
 
 
@@ -83,7 +83,7 @@ rule train:
         shuffle=lambda wildcards: str(wildcards.method.endswith("-shuffled")).lower(),
     threads: 1
     shell:
-        "python -m acga_lib.batch 04_train {SHARED} {REFERIT_ROOT} method={params.method}"
+        "python -m acga_lib.jobs.batch 04_train {SHARED} {REFERIT_ROOT} method={params.method}"
         " seed={wildcards.seed} shuffle_queries={params.shuffle}"
         " --executed {log} --produces {output} --threads {threads}"
 
@@ -96,7 +96,7 @@ rule table1:
     log:
         f"{LOGS}/{ID}-05_table1_comparison.ipynb",
     shell:
-        "python -m acga_lib.batch 05_table1_comparison data={DATA} profile={PROFILE}"
+        "python -m acga_lib.jobs.batch 05_table1_comparison data={DATA} profile={PROFILE}"
         " --executed {log} --produces {output} --threads {threads}"
 
 rule table2:
@@ -108,7 +108,7 @@ rule table2:
     log:
         f"{LOGS}/{ID}-06_table2_generalization.ipynb",
     shell:
-        "python -m acga_lib.batch 06_table2_generalization {SHARED} {JHMDB_ROOT} {COUNT}"
+        "python -m acga_lib.jobs.batch 06_table2_generalization {SHARED} {JHMDB_ROOT} {COUNT}"
         " --executed {log} --produces {output} --threads {threads}"
 
 rule table3:
@@ -120,7 +120,7 @@ rule table3:
     log:
         f"{LOGS}/{ID}-07_table3_ablation.ipynb",
     shell:
-        "python -m acga_lib.batch 07_table3_ablation data={DATA} profile={PROFILE}"
+        "python -m acga_lib.jobs.batch 07_table3_ablation data={DATA} profile={PROFILE}"
         " --executed {log} --produces {output} --threads {threads}"
 
 rule robustness:
@@ -132,7 +132,7 @@ rule robustness:
     log:
         f"{LOGS}/{ID}-10_robustness.ipynb",
     shell:
-        "python -m acga_lib.batch 10_robustness {SHARED} {COUNT}"
+        "python -m acga_lib.jobs.batch 10_robustness {SHARED} {COUNT}"
         " --executed {log} --produces {output} --threads {threads}"
 
 rule figures:
@@ -145,7 +145,7 @@ rule figures:
     log:
         f"{LOGS}/{ID}-08_qualitative_figures.ipynb",
     shell:
-        "python -m acga_lib.batch 08_qualitative_figures {SHARED} trained={PROFILE}"
+        "python -m acga_lib.jobs.batch 08_qualitative_figures {SHARED} trained={PROFILE}"
         " --executed {log} --produces {output} --threads {threads}"
 
 rule page:
@@ -156,4 +156,4 @@ rule page:
     output:
         "results/index.html",
     shell:
-        "python -m acga_lib.report"
+        "python -m acga_lib.report.page"

@@ -1,9 +1,10 @@
 """Profiles and runs: how large everything is, and what one training is made of (frozen data)."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from acga_lib.errors import ConfigError
 from acga_lib.methods import METHODS, Stage
@@ -14,10 +15,9 @@ MAX_WORDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
-    """How large everything is. `paper` is Sec. 4.2; the small profiles say where they differ."""
+class Networks:
+    """What the networks see and how wide they are."""
 
-    name: str
     side: int  #: pixels of the square, letterboxed input
     frames: int  #: frames of a clip, the annotated one in the middle
     trunk: str  #: weight file of the I3D trunk, relative to `data/weights`
@@ -29,17 +29,29 @@ class Profile:
     image_side: int  #: pixels of VGG-16's square, letterboxed input; Hu et al. 2016: 512
     image_width: float  #: width multiplier of VGG-16, 1 as published
     head_width: float  #: width multiplier of the decoder, 1 as published
+    vision_length: float  #: of F_V; 1 in the paper
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSizes:
+    """How much data there is; of real datasets, these are the numbers that are known."""
+
     train_videos: int  #: size of the embedded benchmark's set in the layout of A2D Sentences
     test_videos: int
     jhmdb_videos: int  #: of its test set in the layout of J-HMDB Sentences
     referit_images: tuple[int, int]  #: of its training and test sets of still images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How long training takes, and where it differs from the papers."""
+
     epochs: int
     batch_size: int
     #: of every method's published learning rate; the small profiles have few steps
     rate_factor: float
     sgd_factor: float  #: the same for methods trained with SGD, which few steps slow down most
     by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
-    vision_length: float  #: of F_V; 1 in the paper
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
     #: keep the trunk's BatchNorm statistics in Mixed_4f: a batch of one or two small frames has
     #: none worth having. The authors' code goes on estimating them.
@@ -48,39 +60,74 @@ class Profile:
     workers: int  #: processes that read features while training
 
 
-PROFILES = {
-    profile.name: profile
-    for profile in (
-        Profile(
-            name="quick", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
-            trunk_width=0.25, flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
-            image_network="toy_vgg.safetensors", image_side=224, image_width=0.125,
-            head_width=0.125, train_videos=16, test_videos=8, jhmdb_videos=4,
-            referit_images=(16, 4), epochs=3, batch_size=4, rate_factor=2.0, sgd_factor=10.0,
-            by_frame=True,
-            vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True, workers=0,
-        ),
-        Profile(
-            name="toy", side=112, frames=16, trunk="toy_i3d_rgb.safetensors",
-            trunk_width=0.25, flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
-            image_network="toy_vgg.safetensors", image_side=224, image_width=0.125,
-            head_width=0.125, train_videos=700, test_videos=100, jhmdb_videos=60,
-            referit_images=(700, 20), epochs=4, batch_size=4, rate_factor=2.0, sgd_factor=10.0,
-            by_frame=True,
-            vision_length=3.0, linear_std=0.2, freeze_statistics=True, bfloat16=True, workers=0,
-        ),
-        Profile(
-            name="paper", side=512, frames=16, trunk="i3d_rgb_kinetics.pt",
-            trunk_width=1.0, flow_trunk="i3d_flow_kinetics.pt", flow_method="tvl1",
-            image_network="vgg16_imagenet.pth", image_side=512, image_width=1.0,
-            head_width=1.0, train_videos=3017, test_videos=737, jhmdb_videos=928,
-            referit_images=(3000, 20), epochs=12, batch_size=4, rate_factor=1.0, sgd_factor=1.0,
-            by_frame=False,
-            vision_length=1.0, linear_std=0.02, freeze_statistics=False, bfloat16=False,
-            workers=4,
-        ),
-    )
-}  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How large everything is. `paper` is Sec. 4.2; the small profiles say where they differ."""
+
+    name: str
+    networks: Networks
+    data: DataSizes
+    training: Training
+
+    def record(self) -> dict[str, Any]:
+        """Every field side by side, as run records keep them (they are older than the groups)."""
+        groups = (self.networks, self.data, self.training)
+        return {"name": self.name} | {k: v for group in groups for k, v in asdict(group).items()}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The profile behind `record`. Raises ConfigError for a missing or unknown field."""
+        kinds = {"networks": Networks, "data": DataSizes, "training": Training}
+        names = {group: {field.name for field in fields(kind)} for group, kind in kinds.items()}
+        if wrong := {"name"}.union(*names.values()) ^ record.keys():
+            raise ConfigError(
+                f"a profile with other fields than this version's: {', '.join(sorted(wrong))}"
+            )
+        groups: dict[str, Any] = {
+            group: kind(**{name: record[name] for name in names[group]})
+            for group, kind in kinds.items()
+        }
+        return cls(name=record["name"], **groups)
+
+    def changed(self, **values: Any) -> Self:
+        """The profile with other values of some fields, whichever group they are in."""
+        return type(self).from_record(self.record() | values)
+
+
+_TOY = Profile(
+    name="toy",
+    networks=Networks(
+        side=112, frames=16, trunk="toy_i3d_rgb.safetensors", trunk_width=0.25,
+        flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
+        image_network="toy_vgg.safetensors", image_side=224, image_width=0.125, head_width=0.125,
+        vision_length=3.0,
+    ),
+    data=DataSizes(train_videos=700, test_videos=100, jhmdb_videos=60, referit_images=(700, 20)),
+    training=Training(
+        epochs=4, batch_size=4, rate_factor=2.0, sgd_factor=10.0, by_frame=True, linear_std=0.2,
+        freeze_statistics=True, bfloat16=True, workers=0,
+    ),
+)  # fmt: skip
+_QUICK = _TOY.changed(
+    name="quick", train_videos=16, test_videos=8, jhmdb_videos=4, referit_images=(16, 4), epochs=3
+)
+_PAPER = Profile(
+    name="paper",
+    networks=Networks(
+        side=512, frames=16, trunk="i3d_rgb_kinetics.pt", trunk_width=1.0,
+        flow_trunk="i3d_flow_kinetics.pt", flow_method="tvl1",
+        image_network="vgg16_imagenet.pth", image_side=512, image_width=1.0, head_width=1.0,
+        vision_length=1.0,
+    ),
+    data=DataSizes(
+        train_videos=3017, test_videos=737, jhmdb_videos=928, referit_images=(3000, 20)
+    ),
+    training=Training(
+        epochs=12, batch_size=4, rate_factor=1.0, sgd_factor=1.0, by_frame=False, linear_std=0.02,
+        freeze_statistics=False, bfloat16=False, workers=4,
+    ),
+)  # fmt: skip
+PROFILES = {profile.name: profile for profile in (_QUICK, _TOY, _PAPER)}
 
 
 #: Word vectors by profile, relative to `data/word_vectors`; profiles that are not here read the
@@ -94,8 +141,8 @@ class Variant:
 
     epochs: int
     divisions: tuple[float, ...]  #: `Stage.divisions`
-    linear_std: float  #: `Profile.linear_std`
-    freeze_statistics: bool  #: `Profile.freeze_statistics`
+    linear_std: float  #: `Training.linear_std`
+    freeze_statistics: bool  #: `Training.freeze_statistics`
     #: every step draws a batch of its own from all samples, so an epoch misses about 37 % of them;
     #: else an epoch is every sample once
     fresh_batches: bool
@@ -171,9 +218,11 @@ class RunConfig:
         profile = PROFILES[self.profile]
         if not self.variant:
             return profile
-        names = ("epochs", "linear_std", "freeze_statistics")
         variant = VARIANTS[self.variant]
-        return replace(profile, **{name: getattr(variant, name) for name in names})
+        return profile.changed(
+            epochs=variant.epochs, linear_std=variant.linear_std,
+            freeze_statistics=variant.freeze_statistics,
+        )  # fmt: skip
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -220,7 +269,7 @@ class RunConfig:
             "run": {key: value for key, value in asdict(self).items() if key not in left_out},
             "data": self.data,
             "method": asdict(METHODS[self.method]) | {"stages": [asdict(s) for s in self.stages]},
-            "profile": asdict(self.scale),
+            "profile": self.scale.record(),
         }
         return dict(json.loads(json.dumps(described)))
 
@@ -232,3 +281,14 @@ def run_config(**parameters: Any) -> RunConfig:
         if name not in known:
             raise ConfigError(f"unknown parameter '{name}'; choose from: {', '.join(known)}")
     return RunConfig(**parameters)
+
+
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """`name=value`; the value is read as JSON where it is JSON (numbers, true, "…"), else text."""
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigError(f"'{text}' is not of the form name=value")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

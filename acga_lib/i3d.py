@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from acga_lib.downloads import advice
 from acga_lib.errors import CheckpointError
+from acga_lib.published import advice
 from acga_lib.weights import load_tensors, misfit
 
 #: Output channels of an Inception block: branch 0, branch 1 (1x1, 3x3), branch 2 (1x1, 3x3), pool.

@@ -106,9 +106,10 @@ class ACGA(nn.Module):
     @classmethod
     def sized(cls, method: MethodConfig, profile: Profile) -> "ACGA":
         """The network of a row of Table 3 at the size of a profile, with freshly drawn weights."""
+        size = profile.networks
         return cls(
-            method, trunk_width=profile.trunk_width, head_width=profile.head_width,
-            vision_length=profile.vision_length,
+            method, trunk_width=size.trunk_width, head_width=size.head_width,
+            vision_length=size.vision_length,
         )  # fmt: skip
 
     @classmethod

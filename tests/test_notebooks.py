@@ -5,8 +5,8 @@ import re
 import nbformat
 import pytest
 
-from acga_lib import colab
 from acga_lib.config import ROOT
+from acga_lib.jobs import colab
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MACHINE_PATH = re.compile(r"(?<!\w)/(?:home|work|root|tmp|Users|mnt|opt)/\S*|[A-Z]:\\\\?Users")
@@ -40,7 +40,7 @@ def texts(notebook):
 
 
 def test_there_is_a_notebook_for_every_job_of_the_snakefile():
-    called = set(re.findall(r"acga_lib\.batch (\w+)", (ROOT / "Snakefile").read_text()))
+    called = set(re.findall(r"acga_lib\.jobs\.batch (\w+)", (ROOT / "Snakefile").read_text()))
     assert called and called <= {path.stem for path in NOTEBOOKS}
 
 
@@ -64,7 +64,7 @@ def test_it_begins_with_a_title_its_badge_and_the_common_setup(path, notebook):
     first = notebook.cells[0]
     assert first.cell_type == "markdown" and first.source.startswith("# ")
     assert colab.badge(path.name) in "\n".join(cell.source for cell in notebook.cells[:2])
-    assert code(notebook)[0].source == colab.setup_cell(), "run python -m acga_lib.colab"
+    assert code(notebook)[0].source == colab.setup_cell(), "run python -m acga_lib.jobs.colab"
 
 
 def test_papermill_finds_its_parameters_and_any_kernel_runs_it(notebook):

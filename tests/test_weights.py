@@ -136,5 +136,5 @@ def test_what_a_refused_file_asks_for_is_said(tmp_path):
 
 def test_a_missing_public_file_is_named_with_the_command_that_fetches_it(tmp_path):
     for load in LOADERS:
-        with pytest.raises(CheckpointError, match=r"python -m acga_lib\.downloads i3d-flow"):
+        with pytest.raises(CheckpointError, match=r"python -m acga_lib\.files\.downloads i3d-flow"):
             load(tmp_path / "i3d_flow_kinetics.pt")

@@ -20,10 +20,10 @@ from acga_lib.datasets.a2d_lists import (
     read_missed,
     read_sentences,
 )
-from acga_lib.datasets.lists import read_cues
 from acga_lib.datasets.sample import Sample, Samples, hold_size
 from acga_lib.errors import ConfigError, DataError
-from acga_lib.video import read_clip, read_frames
+from acga_lib.files.lists import read_cues
+from acga_lib.files.video import read_clip, read_frames
 
 MANIFEST = "videoset.csv"
 #: Folders of the footage and of the masks, in the root and in `text_annotations`.

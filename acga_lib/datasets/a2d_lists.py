@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from acga_lib.datasets.lists import read_rows, read_text
 from acga_lib.errors import DataError, QueryError
+from acga_lib.files.lists import read_rows, read_text
 
 #: Meaning of the last column of `videoset.csv`, 0 and 1.
 SPLITS = ("train", "test")

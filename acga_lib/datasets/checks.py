@@ -34,8 +34,8 @@ from acga_lib.datasets.jhmdb import (
 )
 from acga_lib.datasets.referit import MASK_KEY, QUERIES, read_lists, region_files
 from acga_lib.datasets.sample import hold_size
-from acga_lib.datasets.stills import image_size, mat_shape, read_image
 from acga_lib.errors import DataError, KitError
+from acga_lib.files.stills import image_size, mat_shape, read_image
 
 #: A video that only the published annotation names, and the counts that come with it. The samples
 #: are those of every peer's list.

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from acga_lib.datasets.lists import read_cues, read_rows, read_text
 from acga_lib.datasets.sample import Sample, Samples, hold_size
-from acga_lib.datasets.stills import hold_foreground, image_size, mat_shape, read_image, read_mat
 from acga_lib.errors import ConfigError, DataError, QueryError
+from acga_lib.files.lists import read_cues, read_rows, read_text
+from acga_lib.files.stills import hold_foreground, image_size, mat_shape, read_image, read_mat
 
 ANNOTATION, FRAMES, MASKS = "jhmdb_annotation.txt", "Rename_Images", "puppet_mask"
 MASK_FILE, MASK_KEY = "puppet_mask.mat", "part_mask"

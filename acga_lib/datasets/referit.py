@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acga_lib.datasets.lists import CUE_FIELDS, read_text
 from acga_lib.datasets.sample import Sample, Samples, hold_size
-from acga_lib.datasets.stills import hold_foreground, image_size, read_image, read_mat
 from acga_lib.errors import ConfigError, DataError, QueryError
+from acga_lib.files.lists import CUE_FIELDS, read_text
+from acga_lib.files.stills import hold_foreground, image_size, read_image, read_mat
 from acga_lib.text import MAX_WORDS, first_words
 
 #: The file of each split, in `data`.

@@ -9,8 +9,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from acga_lib.clip import clip_indices
 from acga_lib.errors import DataError
-from acga_lib.video import clip_indices
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Scenes as pixels: puppets, people, props, scenery, cameras, and the masks of what is seen."""

@@ -1,0 +1,1 @@
+"""Sentences about a scene that are true of exactly one instance."""

@@ -1,0 +1,1 @@
+"""What a drawn video shows and what is true of it: scenes, actors, actions, colours, places."""

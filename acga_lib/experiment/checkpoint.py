@@ -1,0 +1,129 @@
+"""What a training leaves on disk while it runs: its checkpoint and its log."""
+
+import csv
+import io
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from acga_lib.errors import CheckpointError
+from acga_lib.files.records import write_text
+from acga_lib.files.storage import named_if_full
+
+
+@dataclass
+class Progress:
+    """Where a run stands; what a checkpoint restores."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step that is done, as the log tells of it."""
+
+    step: int  #: from 0
+    epoch: int  #: from 0
+    samples: int
+    loss: float  #: mean over the batch
+    rate: float  #: learning rate
+
+
+class Checkpoint:
+    """One file that is either whole or absent, tied to one configuration and data set."""
+
+    def __init__(self, path: Path, *, identity: str) -> None:
+        self.path, self.identity = path, identity
+
+    def save(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler,
+        state: Progress,
+    ) -> None:  # fmt: skip
+        """Write to a temporary file, flush it to disk, move it over the old checkpoint.
+
+        Raises StorageError where the disk is full; the old checkpoint stays.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".tmp")
+        saved = {
+            "identity": self.identity,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "scaler": scaler.state_dict(),
+            "step": state.step,
+            "losses": state.losses,
+        }
+        with named_if_full(temporary.parent, "a checkpoint"):
+            try:
+                with open(temporary, "wb") as file:
+                    torch.save(saved, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, self.path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def read(self) -> dict[str, Any] | None:
+        """What the file holds, as `save` wrote it; None where there is none."""
+        if not self.path.exists():
+            return None
+        try:
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            same = saved["identity"] == self.identity
+        except Exception as error:
+            raise CheckpointError(
+                f"{self.path}: damaged ({error}); delete it to start the run afresh"
+            ) from error
+        if not same:
+            raise CheckpointError(
+                f"{self.path}: belongs to another configuration or other data; delete it to "
+                "start afresh, or restore the configuration that it was made with"
+            )
+        return saved
+
+
+class TrainingLog:
+    """A table with a row for every step, `log.csv` beside the checkpoint; it stays after the run.
+
+    A row is written when its step is done. Continued at step `step`, the log first loses the rows
+    from there on, half-written ones too, so that every step is in it once.
+    """
+
+    COLUMNS = (
+        "step", "epoch", "loss", "learning_rate", "samples_per_second", "seconds", "gpu_megabytes"
+    )  # fmt: skip
+
+    def __init__(self, path: Path, *, step: int, device: str) -> None:
+        kept = self._rows(path, step) if path.is_file() else []
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.COLUMNS, *kept])
+        write_text(path, text.getvalue())
+        self.path, self.cuda = path, torch.device(device).type == "cuda"
+        self.before = float(kept[-1][5]) if kept else 0.0
+        self.start = self.last = time.perf_counter()
+
+    @classmethod
+    def _rows(cls, path: Path, step: int) -> list[list[str]]:
+        """The whole rows of the steps before `step`."""
+        with open(path, newline="") as file:
+            rows = [row for row in csv.reader(file) if len(row) == len(cls.COLUMNS)]
+        return [row for row in rows if row[0].isdecimal() and int(row[0]) < step]
+
+    def add(self, done: StepDone) -> None:
+        """The row of a step: seconds since the run began, memory of the GPU at its peak."""
+        now = time.perf_counter()
+        speed, self.last = done.samples / (now - self.last), now
+        seconds = self.before + now - self.start
+        peak = f"{torch.cuda.max_memory_allocated() / 2**20:.0f}" if self.cuda else ""
+        row = (
+            done.step, done.epoch, repr(done.loss), f"{done.rate:g}", f"{speed:.2f}",
+            f"{seconds:.2f}", peak,
+        )  # fmt: skip
+        with named_if_full(self.path.parent, "the log"), open(self.path, "a", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(row)

@@ -1,0 +1,77 @@
+"""How a training is computed, as opposed to what it computes: precision and accumulation.
+
+These options may change the last digits of a result and how long it takes. They are recorded with
+a run, but a run is the same run under any of them, and may be continued under others.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from acga_lib.config import Profile, choose
+from acga_lib.errors import ConfigError
+from acga_lib.experiment import processes
+
+PRECISIONS = {
+    "profile": "as the profile says: fp32 for `paper`, bf16 where it is faster for the small ones",
+    "fp32": "single precision",
+    "mixed": "bf16 where the device computes in it, else fp16 with a scaled loss (e.g. on a T4)",
+}
+
+
+def mixed_precision(device: str, *, enabled: bool = True) -> torch.autocast:
+    """Autocast to bfloat16 if `enabled` and the device computes faster in it: CUDA, AVX-512."""
+    fast = device != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled and fast)
+
+
+def half_type(device: str) -> torch.dtype:
+    """The half precision that a device computes in by itself: a T4 has fp16 only."""
+    cuda = torch.device(device).type == "cuda"
+    if cuda and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How a training is computed. Raises ConfigError for an unknown or impossible value."""
+
+    precision: str = "profile"  #: one of PRECISIONS
+    #: pieces in which a process computes its share of a batch, one after the other, for cards with
+    #: little memory; the step is that of the whole batch. BatchNorm alone sees a piece (`train`).
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        choose("precision", PRECISIONS, self.precision)
+        if type(self.accumulate) is not int or self.accumulate < 1:
+            raise ConfigError(
+                f"accumulate must be a whole number from 1, not {self.accumulate!r}: the pieces "
+                "in which a batch is computed"
+            )
+
+    def autocast(self, device: str, profile: Profile) -> torch.autocast:
+        """The context in which the network is computed."""
+        if self.precision == "mixed":
+            return torch.autocast(torch.device(device).type, half_type(device))
+        by_profile = self.precision == "profile" and profile.training.bfloat16
+        return mixed_precision(device, enabled=by_profile)
+
+    def scaler(self, device: str) -> torch.amp.GradScaler:
+        """Scales the loss where gradients would vanish in fp16; elsewhere does nothing."""
+        small = self.precision == "mixed" and half_type(device) == torch.float16
+        return torch.amp.GradScaler(torch.device(device).type, enabled=small)
+
+    def describe(self, device: str, profile: Profile) -> dict[str, Any]:
+        """What a run record says of it: the options, the number type, the processes."""
+        kind = torch.device(device).type
+        with self.autocast(device, profile):
+            active = torch.is_autocast_enabled(kind)
+            number = torch.get_autocast_dtype(kind) if active else torch.float32
+        computed = str(number).removeprefix("torch.")
+        return asdict(self) | {"computed_in": computed, "processes": processes.count()}
+
+
+#: One process, whole batches, the profile's precision.
+PLAIN = Execution()

@@ -1,0 +1,118 @@
+"""Responses to masks: the 50 %-of-maximum rule, the predictions of a split, trained networks."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from acga_lib.clip import Letterbox
+from acga_lib.config import Profile, choose
+from acga_lib.datasets import Sample
+from acga_lib.errors import CheckpointError, ConfigError
+from acga_lib.experiment.networks import build_network
+from acga_lib.experiment.tensors import SampleTensors
+from acga_lib.methods import METHODS
+from acga_lib.weights import file_hash, load_tensors, misfit
+
+#: How masks are scored. "original": thresholded on the original frame, against the untouched
+#: ground truth. "authors": thresholded on the square and mapped back, against a ground truth that
+#: went the same way through the square.
+SCORINGS = ("original", "authors")
+
+
+def threshold(response: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Sec. 3.4: foreground where the response (a probability) exceeds half of its maximum.
+
+    Never empty, since the maximum exceeds half of itself.
+    """
+    return response > 0.5 * response.max()
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One sample's prediction, ready to be scored."""
+
+    sample: Sample
+    mask: NDArray[np.bool_]  #: [H, W] of the original frame
+    target: NDArray[np.bool_]  #: [H, W] what the mask is scored against
+    score: float  #: confidence for COCO AP: the mean response inside the mask
+    response: NDArray[np.float32]  #: [H, W] probabilities on the original frame
+
+
+@torch.inference_mode()
+def predictions(
+    model: nn.Module,
+    data: SampleTensors,
+    *,
+    scoring: str = "original",
+    device: str = "cpu",
+    batch_size: int = 8,
+    progress: bool = True,
+) -> Iterator[Prediction]:
+    """Segment every sample of `data`, in order, one prediction in memory at a time."""
+    if scoring not in SCORINGS:
+        raise ConfigError(f"unknown scoring '{scoring}'; choose one of: {', '.join(SCORINGS)}")
+    model.to(device).eval()
+    loader = DataLoader(data, batch_size=batch_size)
+    for features, words, _, indices in tqdm(loader, desc="evaluation", disable=not progress):
+        large = model(features.to(device), words.to(device)).large
+        for index, logits in zip(indices.tolist(), large.float().cpu(), strict=True):
+            yield _predict(data.samples[index], logits, scoring)
+
+
+def _predict(sample: Sample, logits: Tensor, scoring: str) -> Prediction:
+    square = logits.sigmoid().numpy()
+    box = Letterbox(height=sample.height, width=sample.width, side=square.shape[0])
+    response, target = box.restore_response(square), sample.mask()
+    if scoring == "original":
+        mask = threshold(response)
+    else:
+        mask, target = box.authors_restore(threshold(square)), box.authors_round_trip(target)
+    score = float(response[mask].mean()) if mask.any() else 0.0
+    return Prediction(sample, mask, target, score, response)
+
+
+def load_run(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A run record and its trained network, in eval mode.
+
+    path: `results/runs/<run>.json`; the weights lie beside it. Raises CheckpointError when either
+    is missing, damaged, or does not fit the other.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text())
+        method = choose("method", METHODS, record["config"]["run"]["method"])
+        profile = Profile.from_record(record["config"]["profile"])
+    except (OSError, ValueError, LookupError, TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable run record ({error}); train with notebook 04_train"
+        ) from error
+    weights = path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise CheckpointError(
+            f"{weights}: the weights of this run are not here (only few are committed); "
+            f"train it again with notebook 04_train, method '{method.name}'"
+        )
+    if record.get("weights") not in (None, file_hash(weights)):  # older records do not tell
+        raise CheckpointError(
+            f"{weights}: damaged, or not the weights that {path.name} was measured with; restore "
+            f"the file, or delete both and train again with notebook 04_train"
+        )
+    model = build_network(method, profile)
+    state = {k: v.float() if v.is_floating_point() else v for k, v in load_tensors(weights).items()}
+    wanted = model.state_dict()
+    if wrong := misfit(wanted, state) or ", ".join(state.keys() - wanted.keys()):
+        raise CheckpointError(
+            f"{weights}: of another network than method '{method.name}' in profile "
+            f"'{profile.name}' ({wrong}); restore the file, or train again with notebook 04_train"
+        )
+    model.load_state_dict({key: state.get(key, value) for key, value in wanted.items()})
+    return model.eval(), record

@@ -1,0 +1,44 @@
+"""From a row of a table to its network, at the size of a profile."""
+
+from torch import nn
+
+from acga_lib.baselines import Gavrilyuk, TwoStream, scaled_hu, scaled_li
+from acga_lib.config import ROOT, WORD_VECTORS, Profile
+from acga_lib.files.word_files import load_large
+from acga_lib.i3d import scaled
+from acga_lib.methods import METHODS, MethodConfig
+from acga_lib.model import ACGA
+from acga_lib.text import Vocabulary, WordVectors
+
+
+def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
+    """The network of `method` with freshly drawn weights: (features, words) -> `Responses`."""
+    size = profile.networks
+    match method.network:
+        case "acga":
+            return ACGA.sized(method, profile)
+        case "gavrilyuk":
+            return Gavrilyuk(
+                trunk_width=size.trunk_width,
+                hidden=(scaled(256, size.head_width), scaled(128, size.head_width)),
+                vision_length=size.vision_length,
+            )
+        case "hu" | "li":
+            build = scaled_hu if method.network == "hu" else scaled_li
+            words = len(Vocabulary.load())
+            return build(words, image_width=size.image_width, text_width=size.trunk_width)
+        case "two_stream":
+            return TwoStream([build_network(METHODS[name], profile) for name in method.streams])
+    raise ValueError(f"method '{method.name}' names an unknown network '{method.network}'")
+
+
+def reader_of(method: MethodConfig, profile: Profile) -> WordVectors | Vocabulary:
+    """How the method reads sentences: frozen word vectors, or numbers of a vocabulary.
+
+    Raises DataError where the profile's word vectors are missing or damaged.
+    """
+    if method.network in ("hu", "li"):
+        return Vocabulary.load()
+    if profile.name in WORD_VECTORS:
+        return load_large(ROOT / "data" / "word_vectors" / WORD_VECTORS[profile.name])
+    return WordVectors.load()

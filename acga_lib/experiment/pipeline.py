@@ -1,0 +1,255 @@
+"""From a run's configuration to its record: what notebooks and batch jobs call.
+
+Each step does only what is missing, so any notebook can be run first, alone, and again.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+
+from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
+from acga_lib.benchmark.writing.jhmdb_like import generate_jhmdb_like
+from acga_lib.benchmark.writing.referit_like import generate_referit_like
+from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig
+from acga_lib.datasets import Sample, open_dataset
+from acga_lib.errors import CheckpointError, ConfigError
+from acga_lib.experiment import processes
+from acga_lib.experiment.execution import PLAIN, Execution
+from acga_lib.experiment.features import (
+    MODALITIES,
+    FeatureStore,
+    Recipe,
+    StackedStores,
+    Trunk,
+    file_hash,
+)
+from acga_lib.experiment.inference import load_run
+from acga_lib.experiment.networks import reader_of
+from acga_lib.experiment.results import finish_run
+from acga_lib.experiment.tensors import SampleTensors, shuffled_queries
+from acga_lib.experiment.training import build_model, train
+from acga_lib.methods import METHODS, REFERIT
+from acga_lib.text import Vocabulary, WordVectors
+
+RUNS = ROOT / "results" / "runs"
+WORK = ROOT / "results" / "work"
+FEATURES = ROOT / "data" / "features"
+
+
+def default_device() -> str:
+    """ "cuda" where a GPU is usable, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def network_path(config: RunConfig, modality: str = "rgb") -> Path:
+    """The weight file of the profile's frozen network for a modality."""
+    return ROOT / "data" / "weights" / MODALITIES[modality].weights(PROFILES[config.profile])
+
+
+def open_split(config: RunConfig, split: str, *, progress: bool = True) -> Sequence[Sample]:
+    """The samples of one split; the embedded benchmark is generated first where it is missing."""
+    if config.dataset == "toy":
+        sizes = PROFILES[config.profile].data
+        generate_a2d_like(
+            config.root, train_videos=sizes.train_videos, test_videos=sizes.test_videos,
+            seed=0, workers=_workers(sizes.train_videos), progress=progress,
+        )  # fmt: skip
+    return open_dataset(DATASETS[config.dataset], root=config.root, split=split)
+
+
+def open_referit(config: RunConfig, split: str, *, progress: bool = True) -> Sequence[Sample]:
+    """The samples of ReferIt, or of the embedded stand-in, generated where it is missing.
+
+    Raises ConfigError on another dataset than the embedded one without `referit_root`.
+    """
+    if config.dataset != "toy" and not config.referit_root:
+        raise ConfigError(
+            f"method '{config.method}' on '{config.data}' trains on ReferIt: give its folder as "
+            "referit_root (data/README.md says where to get it), or leave this method out"
+        )
+    root = Path(config.referit_root) if config.referit_root else config.embedded("referit")
+    if not config.referit_root:
+        train_images, test_images = PROFILES[config.profile].data.referit_images
+        generate_referit_like(
+            root, train_images=train_images, test_images=test_images, seed=0,
+            workers=_workers(train_images), progress=progress,
+        )  # fmt: skip
+    return open_dataset("referit", root=root, split=split)
+
+
+def open_jhmdb(config: RunConfig, root: str = "", *, progress: bool = True) -> Sequence[Sample]:
+    """The samples of J-HMDB Sentences under `root`, or of the embedded stand-in where empty."""
+    if not root:
+        videos = PROFILES[config.profile].data.jhmdb_videos
+        generate_jhmdb_like(
+            config.embedded("jhmdb"), videos=videos, seed=0, workers=_workers(videos),
+            progress=progress,
+        )  # fmt: skip
+    return open_dataset("jhmdb", root=root or config.embedded("jhmdb"), split="test")
+
+
+def _workers(videos: int) -> int:
+    """Two dozen videos are drawn before a second process has started."""
+    return 1 if videos < 50 else 2
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a method reads: the features of its modality, and sentences as it takes them."""
+
+    store: FeatureStore | StackedStores
+    vectors: WordVectors | Vocabulary
+    extracted: int = 0  #: (video, frame) pairs whose features had to be computed
+
+    def tensors(
+        self, samples: Sequence[Sample], queries: Sequence[str] | None = None
+    ) -> SampleTensors:
+        """Samples as tensors, with other sentences where given."""
+        return SampleTensors(samples, store=self.store, vectors=self.vectors, queries=queries)
+
+
+def extractors_of(config: RunConfig) -> list[tuple[Recipe, Trunk]]:
+    """The recipe and the frozen network of each modality that the method reads.
+
+    Raises DataError or CheckpointError when a weight file is missing, damaged or not of its kind.
+    """
+    profile, found = PROFILES[config.profile], []
+    for modality in METHODS[config.method].modalities:
+        weights = network_path(config, modality)
+        recipe = Recipe.of(profile, weights, modality=modality)
+        found.append((recipe, MODALITIES[modality].load(weights)))
+    return found
+
+
+def inputs_of(
+    config: RunConfig, samples: Sequence[Sample], *, device: str = "cpu", progress: bool = True
+) -> Inputs:
+    """Complete the method's feature store for `samples`."""
+    method = METHODS[config.method]
+    reader = reader_of(method, PROFILES[config.profile])
+    stores, extracted = [], 0
+    for recipe, network in extractors_of(config):
+        store = FeatureStore(FEATURES, recipe)
+        extracted += store.extract(samples, network, device=device, progress=progress)
+        stores.append(store)
+    read = StackedStores(stores) if method.streams else stores[0]
+    return Inputs(read, reader, extracted)
+
+
+def complete_features(
+    config: RunConfig, *, jhmdb_root: str = "", device: str = "cpu", progress: bool = True
+) -> int:
+    """Complete every feature that any row of the tables reads -> (video, frame) pairs computed.
+
+    Still images and J-HMDB Sentences are left out where their folders are neither embedded nor
+    named. A weight file that is missing or damaged is told before any work begins.
+    """
+    for name in ("acga", "acga_flow", "hu"):
+        extractors_of(replace(config, method=name))
+    embedded = config.dataset == "toy"
+    clips = [s for split in ("train", "test") for s in open_split(config, split, progress=progress)]
+    if embedded or jhmdb_root:
+        clips += open_jhmdb(config, jhmdb_root, progress=progress)
+    stills = clips
+    if embedded or config.referit_root:
+        stills = [*clips, *open_referit(config, "train", progress=progress)]
+    wanted = {"acga": clips, "acga_flow": clips, "hu": stills}
+    return sum(
+        inputs_of(replace(config, method=name), of, device=device, progress=progress).extracted
+        for name, of in wanted.items()
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that training and evaluation read."""
+
+    train: SampleTensors
+    test: SampleTensors
+    inputs: Inputs
+
+
+def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) -> Prepared:
+    """Open the data of a run and complete its feature store.
+
+    With `shuffle_queries`, the training samples are given each other's sentences; the test samples
+    keep their own.
+    """
+    opened = open_referit if METHODS[config.method].trained_on == REFERIT else open_split
+    training = opened(config, "train", progress=progress)
+    test = open_split(config, "test", progress=progress)
+    inputs = inputs_of(config, [*training, *test], device=device, progress=progress)
+    queries = shuffled_queries(training, seed=config.seed) if config.shuffle_queries else None
+    return Prepared(inputs.tensors(training, queries), inputs.tensors(test), inputs)
+
+
+def fresh_model(
+    config: RunConfig, *, device: str = "cpu", execution: Execution = PLAIN, progress: bool = True
+) -> tuple[nn.Module, dict[str, str]]:
+    """The network that a run's training begins with, and hashes of the runs that it starts from.
+
+    Those runs are trained first where they have not been.
+    """
+    trained, origins = {}, {}
+    for name in METHODS[config.method].needs:
+        first = replace(config, method=name)
+        prepared = prepare(first, device=device, progress=progress)
+        trained[name], _ = train_or_load(
+            first, prepared, device=device, execution=execution, progress=progress
+        )
+        origins[name] = file_hash(RUNS / f"{first.run_id}.safetensors")
+    modality = METHODS[config.method].modality
+    trunk = None if modality == "image" else network_path(config, modality)
+    return build_model(config, trunk=trunk, trained=trained), origins
+
+
+def train_or_load(
+    config: RunConfig, data: Prepared, *, device: str = "cpu", execution: Execution = PLAIN,
+    progress: bool = True,
+) -> tuple[nn.Module, dict[str, Any]]:  # fmt: skip
+    """The trained network of a run and its record; trained only if no record of it fits.
+
+    A method that starts from others has them trained first. An interrupted training is continued
+    from its checkpoint in `results/work`. Several processes (`processes.joined`) must all call; the
+    main one writes, and the others read what it wrote.
+    """
+    start, main = time.perf_counter(), processes.is_main()
+    model, origins = fresh_model(config, device=device, execution=execution, progress=progress)
+    path = RUNS / f"{config.run_id}.json"
+    work = WORK / config.run_id
+    work.mkdir(parents=True, exist_ok=True)
+    with FileLock(work / ".lock") if main else nullcontext():  # two notebooks may ask for one run
+        if processes.shared(main and _is_current(path, config, data, origins)):
+            return load_run(path)
+        progressed = train(
+            config, model, data.train, work=work, device=device, execution=execution,
+            progress=progress,
+        )  # fmt: skip
+        if main:
+            finish_run(
+                config, model, progressed, train=data.train, test=data.test, runs=RUNS,
+                device=device, execution=execution, seconds=time.perf_counter() - start,
+                starts_from=origins, show_progress=progress,
+            )  # fmt: skip
+            (work / "checkpoint.pt").unlink(missing_ok=True)
+        processes.shared(None)  # wait for the record
+    return load_run(path)
+
+
+def _is_current(path: Path, config: RunConfig, data: Prepared, origins: dict[str, str]) -> bool:
+    """Whether a record with weights lies at `path` that this configuration and data would make."""
+    try:
+        _, record = load_run(path)
+    except CheckpointError:
+        return False
+    fingerprints = {"train": data.train.fingerprint, "test": data.test.fingerprint}
+    return (config.describe(), fingerprints, data.inputs.store.key, origins) == (
+        record["config"], record.get("data"), record.get("features"), record.get("starts_from")
+    )  # fmt: skip

@@ -1,0 +1,178 @@
+"""How a run is measured, and the record of it that is written (`records.py` reads them)."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from itertools import tee
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from acga_lib.config import ROOT, RunConfig
+from acga_lib.experiment.checkpoint import Progress
+from acga_lib.experiment.execution import PLAIN, Execution
+from acga_lib.experiment.inference import Prediction, predictions
+from acga_lib.experiment.tensors import SampleTensors
+from acga_lib.files.records import write_text
+from acga_lib.metrics import intersection_and_union, segmentation_metrics
+from acga_lib.weights import file_hash
+
+
+def points_at_the_right_half(prediction: Prediction) -> bool:
+    """Whether most of the mask lies in the half, left or right, where most of the target lies.
+
+    0.5 is chance for two actors side by side, which is how the real test pairs are made. An empty
+    mask points nowhere.
+    """
+    if not (prediction.mask.any() and prediction.target.any()):
+        return False
+    middle = prediction.mask.shape[1] / 2
+    columns = np.arange(prediction.mask.shape[1]) + 0.5
+    sides = [np.average(columns < middle, weights=m.sum(axis=0)) > 0.5
+             for m in (prediction.mask, prediction.target)]  # fmt: skip
+    return bool(sides[0] == sides[1])
+
+
+def evaluate(found: Iterable[Prediction]) -> tuple[dict[str, float], pd.DataFrame]:
+    """Score predictions -> the metrics, and one row per sample with its IoU and what it shows.
+
+    `right_half` among the metrics is the share of samples whose mask points at the right half.
+    """
+    rows: list[dict[str, Any]] = []
+    masks, targets, scores = tee(_noting(found, rows), 3)  # consumed in step: one held at a time
+    metrics = segmentation_metrics(
+        (one.mask for one in masks), (one.target for one in targets), (one.score for one in scores)
+    )
+    samples = pd.DataFrame(rows)
+    return metrics | {"right_half": float(samples["right_half"].mean())}, samples
+
+
+def _noting(found: Iterable[Prediction], rows: list[dict[str, Any]]) -> Iterator[Prediction]:
+    for one in found:
+        intersection, union = intersection_and_union(one.mask, one.target)
+        named = ("video_id", "frame", "instance", "query", "cue", "actor", "action")
+        rows.append({name: getattr(one.sample, name) for name in named})
+        rows[-1] |= {
+            "iou": intersection / union if union else 1.0,
+            "right_half": points_at_the_right_half(one),
+        }
+        yield one
+
+
+def breakdown(samples: pd.DataFrame, by: str) -> dict[str, dict[str, float]]:
+    """Mean IoU, P@0.5 and number of samples for each value of the column `by`."""
+    return {
+        str(name): {
+            "mean_iou": float(iou.mean()), "P@0.5": float((iou >= 0.5).mean()), "samples": len(iou)
+        }
+        for name, iou in samples.dropna(subset=[by]).groupby(by)["iou"]
+    }  # fmt: skip
+
+
+def finish_run(
+    config: RunConfig,
+    model: nn.Module,
+    progress: Progress,
+    *,
+    train: SampleTensors,
+    test: SampleTensors,
+    seconds: float,
+    runs: Path,
+    starts_from: dict[str, str],
+    device: str = "cpu",
+    execution: Execution = PLAIN,
+    show_progress: bool = True,
+) -> dict[str, Any]:
+    """Save the weights, score exactly what was saved, write the run record -> the record.
+
+    `<run_id>.safetensors` holds the matrices in half precision; the model is rounded to them before
+    it is scored. `<run_id>.json` is written last, so a record always has its numbers.
+    starts_from: hashes of the weights of the runs that this one started from, by method.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    path = runs / f"{config.run_id}.json"
+    saved = {k: v.half() if v.dim() > 1 else v for k, v in model.cpu().state_dict().items()}
+    model.load_state_dict(saved)
+    temporary = path.with_suffix(".tmp")
+    save_file({k: v.contiguous() for k, v in saved.items()}, temporary)
+    os.replace(temporary, path.with_suffix(".safetensors"))
+    metrics, samples = evaluate(predictions(model, test, device=device, progress=show_progress))
+    record = {
+        "run_id": config.run_id,
+        "config": config.describe(),
+        "metrics": metrics,
+        "breakdown": {by: breakdown(samples, by) for by in ("cue", "actor", "action")},
+        "samples": {"train": len(train), "test": len(test)},
+        "data": {"train": train.fingerprint, "test": test.fingerprint},
+        "features": test.store.key,
+        "weights": file_hash(path.with_suffix(".safetensors")),
+        "starts_from": starts_from,
+        "unknown_words": sorted({*train.unknown, *test.unknown}),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": progress.step,
+        "losses": _thinned(progress.losses),
+        "seconds": round(seconds, 1),
+        "seconds_per_query": seconds_per_query(model, test, device=device),
+        "environment": environment(device)
+        | {"execution": execution.describe(device, config.scale)},
+    }
+    write_text(path, json.dumps(record, indent=1) + "\n")
+    return record
+
+
+@torch.inference_mode()
+def seconds_per_query(
+    model: nn.Module, data: SampleTensors, *, device: str = "cpu", queries: int = 20
+) -> float:
+    """Median seconds from stored features and one sentence to the response, in `model` alone."""
+    model.to(device).eval()
+    measured = []
+    for index in range(min(queries, len(data))):
+        features, words = (part.unsqueeze(0).to(device) for part in data[index][:2])
+        start = time.perf_counter()
+        model(features, words).large.sum().item()  # waits for the device
+        measured.append(time.perf_counter() - start)
+    return round(float(np.median(measured)), 5)
+
+
+def _thinned(losses: Sequence[float], points: int = 60) -> list[float]:
+    """The loss curve as means over at most `points` equal stretches of training."""
+    chunks = np.array_split(np.asarray(losses), min(points, len(losses)) or 1)
+    return [round(float(chunk.mean()), 5) for chunk in chunks if len(chunk)]
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Where a number was measured: versions, device, threads, git revision."""
+    packages = ("torch", "numpy", "opencv-contrib-python-headless", "av", "gensim")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "machine": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
+        "threads": torch.get_num_threads(),
+        "revision": _revision(),
+    }
+
+
+def _revision() -> str:
+    """The git commit, with "+changes" where library or notebooks differ from it."""
+
+    def git(*command: str) -> str:
+        return subprocess.run(
+            ["git", *command], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "acga_lib", "notebooks")
+        return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,94 @@
+"""What happens in which step of a training: stages, learning rates, batches (Sec. 4.2).
+
+All of it is a pure function of the configuration, the samples and the step.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from acga_lib.config import Profile, RunConfig
+from acga_lib.datasets import Sample
+from acga_lib.experiment.tensors import frame_order, fresh_batches, sample_order
+from acga_lib.methods import Stage
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stage of a training with its first step and the one after its last."""
+
+    stage: Stage
+    first: int
+    end: int
+
+    def learning_rate(self, step: int, profile: Profile) -> float:
+        """The stage's schedule at a step of the run, times the profile's factor."""
+        training, sgd = profile.training, self.stage.optimizer == "sgd"
+        factor = training.sgd_factor if sgd else training.rate_factor
+        done = (step - self.first) / (self.end - self.first)
+        passed = sum(done >= division for division in self.stage.divisions)
+        return factor * self.stage.learning_rate * 0.1**passed
+
+    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """A fresh optimiser; weight decay spares the biases and other vectors."""
+        decay = self.stage.weight_decay
+        groups = [
+            {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": decay},
+            {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        if self.stage.optimizer == "sgd":
+            return torch.optim.SGD(groups, lr=self.stage.learning_rate, momentum=0.9)
+        return torch.optim.Adam(groups, lr=self.stage.learning_rate)
+
+
+def steps_per_epoch(config: RunConfig, samples: int) -> int:
+    """Batches of an epoch: the last may be smaller, or, with fresh batches, none is."""
+    size = config.scale.training.batch_size
+    return max(samples // size, 1) if config.fresh_batches else math.ceil(samples / size)
+
+
+def stretches(config: RunConfig, samples: int) -> list[Stretch]:
+    """The stages of a run on that many training samples, laid out over its steps."""
+    bounds = [0.0]
+    for stage in config.stages:
+        bounds.append(bounds[-1] + stage.share)
+    total = config.scale.training.epochs * steps_per_epoch(config, samples)
+    steps = [round(total * bound / (bounds[-1] or 1)) for bound in bounds]
+    return [
+        Stretch(stage, first, end)
+        for stage, (first, end) in zip(config.stages, pairwise(steps), strict=True)
+    ]
+
+
+def epoch_batches(config: RunConfig, samples: Sequence[Sample], *, epoch: int) -> list[list[int]]:
+    """The batches of an epoch, as indices into the samples."""
+    size, seed = config.scale.training.batch_size, config.seed
+    if config.fresh_batches:
+        return fresh_batches(len(samples), size, seed=seed, epoch=epoch)
+    if config.scale.training.by_frame:
+        order = frame_order(samples, seed=seed, epoch=epoch)
+    else:
+        order = sample_order(len(samples), seed=seed, epoch=epoch).tolist()
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def parts(
+    batch: list[int], size: int, *, rank: int = 0, processes: int = 1, accumulate: int = 1
+) -> list[tuple[list[int], float]]:
+    """What one process computes of a batch: pieces, with the weight of each in the batch's loss.
+
+    The losses are means over samples of equal size, so a piece weighs as much as its share of the
+    batch, and the weighted sum over pieces and processes is the loss of the whole batch, also of a
+    last batch smaller than `size`. A process for which nothing is left computes a sample of weight
+    0, because the others wait for it.
+    """
+    mine = batch[rank::processes]
+    if not mine:
+        return [(batch[:1], 0.0)]
+    most = math.ceil(math.ceil(size / processes) / accumulate)
+    pieces = [mine[start : start + most] for start in range(0, len(mine), most)]
+    return [(piece, len(piece) / len(batch)) for piece in pieces]

@@ -1,0 +1,112 @@
+"""Samples as tensors, and the order in which training sees them."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from acga_lib.clip import Letterbox
+from acga_lib.datasets import Sample
+from acga_lib.experiment.features import FeatureStore, StackedStores, file_hash
+from acga_lib.text import Vocabulary, WordVectors
+
+#: What the loader yields for one sample: features, words, mask, index into the samples.
+Item = tuple[Tensor, Tensor, Tensor, int]
+
+
+class SampleTensors(Dataset[Item]):
+    """Samples as tensors: features, words, mask [S, S], index.
+
+    Features are what the store holds, e.g. Mixed_4e [528, T/4, h, w]; words are float [20, 300]
+    with word vectors, int64 [20] with a `Vocabulary`. `queries` replaces the samples' own
+    sentences (the shuffled-sentence control). Masks are kept in memory, one bit a pixel.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        *,
+        store: FeatureStore | StackedStores,
+        vectors: WordVectors | Vocabulary,
+        queries: Sequence[str] | None = None,
+    ) -> None:
+        self.samples = samples
+        self.store = store
+        self.queries = list(queries or (sample.query for sample in samples))
+        encoded = {query: vectors.encode(query) for query in dict.fromkeys(self.queries)}
+        self.words = {query: torch.from_numpy(e.vectors) for query, e in encoded.items()}
+        self.unknown = sorted({word for e in encoded.values() for word in e.unknown})
+        self._masks: dict[int, NDArray[np.uint8]] = {}
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the samples, their sentences as vectors, and their video and mask files."""
+        words = {q: hashlib.sha256(w.numpy().tobytes()).hexdigest() for q, w in self.words.items()}
+        masks = {path: file_hash(path) for path in {sample.mask_path for sample in self.samples}}
+        lines = [
+            f"{s.video_id} {s.frame} {s.instance} {query} {words[query]} {masks[s.mask_path]} "
+            f"{self.store.path(s).name}"
+            for s, query in zip(self.samples, self.queries, strict=True)
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def __getitem__(self, index: int) -> Item:
+        features = torch.from_numpy(self.store.get(self.samples[index])).float()
+        return features, self.words[self.queries[index]], self.mask(index), index
+
+    def mask(self, index: int) -> Tensor:
+        """The ground truth in the letterboxed square, float [S, S] of 0 and 1."""
+        side = self.store.side
+        if index not in self._masks:
+            sample = self.samples[index]
+            box = Letterbox(height=sample.height, width=sample.width, side=side)
+            self._masks[index] = np.packbits(box.mask(sample.mask()))
+        bits = np.unpackbits(self._masks[index], count=side * side)
+        return torch.from_numpy(bits.reshape(side, side)).float()
+
+
+def sample_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The order of `count` samples in an epoch: every sample once, from (seed, epoch) alone."""
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(count)
+
+
+def frame_order(samples: Sequence[Sample], *, seed: int, epoch: int) -> list[int]:
+    """The same, frame by frame: all sentences of a frame, then those of the next.
+
+    Sentences about one frame side by side show what the words alone change. The small profiles,
+    which have few steps to learn that in, use it; the paper's order is `sample_order`.
+    """
+    frames: dict[tuple[str, int], list[int]] = {}
+    for index, sample in enumerate(samples):
+        frames.setdefault((sample.video_id, sample.frame), []).append(index)
+    groups = list(frames.values())
+    order = sample_order(len(groups), seed=seed, epoch=epoch)
+    return [index for group in order for index in groups[group]]
+
+
+def fresh_batches(count: int, size: int, *, seed: int, epoch: int) -> list[list[int]]:
+    """The authors' order: every batch is drawn anew from all samples, as often as `size` fits.
+
+    No sample is twice in a batch. Of an epoch's samples about a third (1/e) are in no batch.
+    """
+    random = np.random.Generator(np.random.PCG64([seed, epoch, 0xBA7C4]))
+    size = min(size, count)
+    return [random.choice(count, size, replace=False).tolist() for _ in range(count // size)]
+
+
+def shuffled_queries(samples: Sequence[Sample], *, seed: int) -> list[str]:
+    """Every sample's sentence replaced by that of a random other sample: the control run.
+
+    The samples stand in a random circle and each takes the sentence of the next one.
+    """
+    circle = np.random.Generator(np.random.PCG64([seed, 0x5EED])).permutation(len(samples))
+    donor = dict(zip(circle.tolist(), np.roll(circle, -1).tolist(), strict=True))
+    return [samples[donor[index]].query for index in range(len(samples))]

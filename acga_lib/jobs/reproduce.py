@@ -1,0 +1,168 @@
+"""`make reproduce`: says what will run and how long it takes, runs the Snakefile, shows a bar."""
+
+import argparse
+import fcntl
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import mean
+
+from tqdm import tqdm
+
+from acga_lib.config import ROOT, RunConfig
+from acga_lib.errors import DataError, KitError
+from acga_lib.files.records import write_text
+
+#: Folders of real datasets: A2D Sentences, ReferIt, J-HMDB Sentences.
+ROOTS = ("data_root", "referit_root", "jhmdb_root")
+TIMINGS = ROOT / "results" / "timings.json"
+LOG = ROOT / "results" / "logs" / "reproduce.log"
+LOCK = ROOT / "results" / "logs" / "reproduce.lock"
+
+
+def snakemake(options: argparse.Namespace, cores: int, *extra: str) -> list[str]:
+    """The command line of one Snakemake call."""
+    settings = {
+        "profile": options.profile, "dataset": options.dataset, "data_root": options.data_root,
+        "referit_root": options.referit_root, "jhmdb_root": options.jhmdb_root,
+        "seeds": options.seeds,
+    }  # fmt: skip
+    config = [f"{key}={value}" for key, value in settings.items() if value != ""]
+    return [
+        sys.executable, "-m", "snakemake", "--cores", str(cores), "--rerun-incomplete",
+        "--keep-going", "--nolock", *extra, "--config", *config,
+    ]  # fmt: skip
+
+
+def only_one(path: Path) -> int:
+    """Hold the lock file at path -> its descriptor; KitError while another process holds it.
+
+    Snakemake's own lock outlives a killed run and would have to be removed by hand; the system
+    drops this one with its last holder, which is Snakemake itself if this process is killed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise KitError("`make reproduce` is running in this folder already: wait for it") from None
+    return lock
+
+
+def planned_jobs(options: argparse.Namespace, cores: int, environment: dict[str, str]) -> list[str]:
+    """The rules that Snakemake would run, one entry a job."""
+    command = snakemake(options, cores, "--dry-run", "--quiet", "rules")
+    dry = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if dry.returncode:
+        raise KitError(f"the workflow cannot be planned:\n{dry.stdout}{dry.stderr}")
+    # The statistics stand at the top of the plan and again at its end.
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", dry.stdout, flags=re.MULTILINE))
+    return [r for r, n in counts.items() if r not in ("total", "all") for _ in range(int(n))]
+
+
+def estimate(jobs: list[str], seconds: dict[str, float], cores: int) -> float | None:
+    """Seconds until all jobs are done, from those of an earlier run; None where one is missing."""
+    if any(job not in seconds for job in jobs):
+        return None
+    alone = sum(seconds[job] for job in jobs if job != "train")
+    training = [seconds["train"]] * jobs.count("train")
+    return alone + sum(training) / max(min(cores, len(training)), 1)
+
+
+def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
+    """Show a bar while Snakemake runs -> the seconds of each job, by notebook.
+
+    Everything that it prints goes to LOG; the jobs' own one-line reports to the terminal too.
+    """
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    seconds: dict[str, list[float]] = {}
+    assert process.stdout is not None
+    with open(LOG, "w") as log, tqdm(total=jobs, unit="job", smoothing=0) as bar:
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            finished = re.match(r"done    (\S+) .*\((\d+) s\)", line)
+            if finished:
+                seconds.setdefault(finished[1], []).append(float(finished[2]))
+            if line.startswith(("done ", "FAILED ")):
+                bar.write(line.rstrip())
+            if steps := re.match(r"(\d+) of \d+ steps", line):
+                bar.n = min(int(steps[1]), jobs)  # "all" is a step too
+                bar.refresh()
+    return seconds
+
+
+#: The notebook behind each rule.
+NOTEBOOKS = {
+    "features": "02_feature_extraction", "train": "04_train", "table1": "05_table1_comparison",
+    "table2": "06_table2_generalization", "table3": "07_table3_ablation",
+    "figures": "08_qualitative_figures", "robustness": "10_robustness",
+}  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line -> exit status."""
+    parser = argparse.ArgumentParser(prog="python -m acga_lib.jobs.reproduce", description=__doc__)
+    parser.add_argument("--profile", default="toy")
+    parser.add_argument("--dataset", default="toy")
+    for root in ROOTS:
+        parser.add_argument(f"--{root.replace('_', '-')}", default="")
+    parser.add_argument("--seeds", type=int, default=1)
+    options = parser.parse_args(arguments)
+    try:
+        return reproduce(options)
+    except KitError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Plan, run and report -> exit status."""
+    cores = os.cpu_count() or 1
+    config = RunConfig(
+        method="acga", dataset=options.dataset, profile=options.profile, data_root=options.data_root
+    )
+    for root in ROOTS:
+        folder = getattr(options, root)
+        if folder and not Path(folder).is_dir():
+            raise DataError(f"{folder}: no such folder; {root.upper()} names the dataset's")
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    }
+    lock = only_one(LOCK)
+    jobs = planned_jobs(options, cores, environment)
+    page = ROOT / "results" / "index.html"
+    if not jobs:
+        print(f"Everything is up to date: open {page.relative_to(ROOT)}")
+        return 0
+    known = json.loads(TIMINGS.read_text()) if TIMINGS.exists() else {}
+    key = f"{config.data}-{options.profile}"
+    expected = estimate(jobs, known.get(key, {}), cores)
+    length = "no earlier run to estimate from" if expected is None else (
+        f"about {max(expected / 60, 1):.0f} min on {cores} cores, judging by an earlier run"
+    )  # fmt: skip
+    print(f"{len(jobs)} jobs on '{config.data}', profile '{options.profile}': {length}", flush=True)
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        snakemake(options, cores), cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[lock],
+    )  # fmt: skip
+    seconds = follow(process, len(jobs))
+    if process.wait():
+        tail = "\n".join(LOG.read_text().splitlines()[-15:])
+        print(f"\n{tail}\nStopped. What is finished stays; the whole log: {LOG.relative_to(ROOT)}")
+        return 1
+    measured = {rule: mean(seconds[name]) for rule, name in NOTEBOOKS.items() if name in seconds}
+    known[key] = known.get(key, {}) | measured | {"page": 3.0}
+    write_text(TIMINGS, json.dumps(known, indent=1, sort_keys=True) + "\n")
+    minutes = (time.perf_counter() - start) / 60
+    print(f"\nDone in {minutes:.1f} min. Open {page.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""The tables that put our numbers beside the published ones.
+
+Tables are made from run records alone. A published number and one of ours never share a cell: they
+were measured on different data.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from acga_lib.files.records import write_text
+from acga_lib.methods import METHODS
+from acga_lib.published import ABLATION, METRICS, TABLE_3, PublishedTable
+
+#: How tables head the metrics. "mAP" is the paper's: the mean of P@0.50:0.05:0.95, not COCO's.
+HEADINGS = dict(zip(METRICS, METRICS, strict=True)) | {
+    "overall_iou": "Overall IoU", "mean_iou": "Mean IoU", "right_half": "Right half"
+}  # fmt: skip
+Record = dict[str, Any]
+
+
+def method_of(record: Record) -> str:
+    """The name of a record's method, e.g. "acga"."""
+    return str(record["config"]["run"]["method"])
+
+
+def seed_of(record: Record) -> int:
+    """The seed of a record."""
+    return int(record["config"]["run"]["seed"])
+
+
+def published(table: PublishedTable) -> pd.DataFrame:
+    """A published table in percent: a row per method title, a column per metric."""
+    rows = {table.title(name): numbers for name, numbers in table.rows.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[HEADINGS[m] for m in METRICS])
+
+
+def by_method(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records grouped by method, in the order in which the methods appear."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(method_of(record), []).append(record)
+    return groups
+
+
+def summary(records: Sequence[Record]) -> pd.DataFrame:
+    """Mean and standard deviation over seeds, in percent.
+
+    -> a row per method, columns (metric, "mean" | "std") and ("seeds", ""); the deviation is that
+    of a sample (n - 1) and missing for a single seed.
+    """
+    rows = {}
+    for name, runs in by_method(records).items():
+        scores = pd.DataFrame([run["metrics"] for run in runs])
+        columns: dict[tuple[str, str], float] = {("seeds", ""): len(scores)}
+        for metric in METRICS:
+            columns[metric, "mean"] = 100 * scores[metric].mean()
+            columns[metric, "std"] = 100 * scores[metric].std()
+        rows[name] = columns
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def beside_the_paper(
+    records: Sequence[Record], table: PublishedTable, *, data: str
+) -> pd.DataFrame:
+    """A published table and ours, row under row, as text in percent: "mean ± std".
+
+    Every row says on which data its numbers were measured; the two are not comparable in size,
+    only in order. Methods without a published number follow.
+    """
+    ours, rows = summary(records), []
+    for name in table.methods:
+        title = table.title(name)
+        if name in table.rows:
+            paper = {"Method": title, "Measured on": table.measured_on, "Seeds": "–"}
+            numbers = zip(METRICS, table.rows[name], strict=True)
+            rows.append(paper | {HEADINGS[metric]: f"{value:.1f}" for metric, value in numbers})
+        if name in ours.index:
+            row = ours.loc[name].to_dict()
+            line = {"Method": title, "Measured on": f"{data} (here)"}
+            line |= {"Seeds": str(int(row["seeds", ""]))}
+            rows.append(
+                line | {HEADINGS[m]: plus_minus(row[m, "mean"], row[m, "std"]) for m in METRICS}
+            )
+    return pd.DataFrame(rows)
+
+
+def costs(records: Sequence[Record], table: PublishedTable) -> pd.DataFrame:
+    """What each method of a table costs here, beside its mean IoU, as text.
+
+    Parameters are those that training changes, seconds a query those of the network alone, from
+    stored features, both as medians over seeds, since a machine may be busy or a run resumed; a
+    two-stream method trains nothing itself, its streams do.
+    """
+    rows = []
+    for name, runs in by_method(records).items():
+        if name in table.methods:
+            scores = 100 * pd.Series([run["metrics"]["mean_iou"] for run in runs])
+            rows.append({
+                "Method": table.title(name),
+                "Features": " + ".join(METHODS[name].modalities),
+                "Parameters": f"{runs[0]['parameters']:,}",
+                "Training, s": f"{np.median([run['seconds'] for run in runs]):.0f}",
+                "A query, ms": f"{1000 * np.median([r['seconds_per_query'] for r in runs]):.1f}",
+                HEADINGS["mean_iou"]: plus_minus(scores.mean(), scores.std()),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def plus_minus(mean: float, std: float, *, signed: bool = False) -> str:
+    """ "52.1 ± 0.8", or "52.1" where there is no deviation (a single seed)."""
+    rounded = round(mean, 1) + 0.0  # never "-0.0"
+    number = f"{rounded:+.1f}" if signed else f"{rounded:.1f}"
+    return number if np.isnan(std) else f"{number} ± {std:.1f}"
+
+
+def components(records: Sequence[Record]) -> pd.DataFrame:
+    """What each row of Table 3 adds to the row above it, in points: the paper's and ours.
+
+    Ours is paired by seed: both runs of a difference see the samples in the same order. -> a row
+    per component and metric: component, metric, paper, seeds, mean, std (n - 1; missing for one
+    seed), low, high, and `within`: whether the mean difference is no larger than its deviation.
+    Steps whose two methods share no seed are left out.
+    """
+    return pd.DataFrame(
+        [row for step in pairwise(ABLATION) for row in differences(by_method(records), *step)]
+    )
+
+
+def differences(runs: dict[str, list[Record]], before: str, after: str) -> Iterator[Record]:
+    """The rows of `components` for the step from one method to another."""
+    first, second = ({seed_of(r): r["metrics"] for r in runs.get(n, ())} for n in (before, after))
+    seeds = sorted(first.keys() & second.keys())
+    for index, metric in enumerate(METRICS if seeds else ()):
+        gains = 100 * np.array([second[seed][metric] - first[seed][metric] for seed in seeds])
+        std = float(gains.std(ddof=1)) if len(seeds) > 1 else float("nan")
+        yield {
+            "component": "+ " + METHODS[after].title.split(" + ")[-1],
+            "metric": metric,
+            "paper": round(TABLE_3.rows[after][index] - TABLE_3.rows[before][index], 1),
+            "seeds": len(seeds),
+            "mean": float(gains.mean()),
+            "std": std,
+            "low": float(gains.min()),
+            "high": float(gains.max()),
+            "within": bool(np.isnan(std) or abs(gains.mean()) <= std),
+        }
+
+
+def judged(row: Any) -> str:
+    """One plain sentence on a row of `components`."""
+    gain = plus_minus(row.mean, float("nan"), signed=True)
+    what = f"{row.component} changes {HEADINGS[row.metric]} by {gain} points"
+    paper = f"(paper: {row.paper:+.1f})"
+    if row.seeds < 2:
+        return f"{what} {paper}; a single seed says nothing about the spread."
+    if row.within:
+        return f"{what} {paper}; that is within the spread of ± {row.std:.1f} over seeds: no claim."
+    agree = "in all" if row.low * row.high > 0 else "not in all"
+    return f"{what} ± {row.std:.1f} {paper}; the sign is the same {agree} {row.seeds} seeds."
+
+
+def by_group(records: Sequence[Record], group: str, metric: str = "mean_iou") -> pd.DataFrame:
+    """A metric broken down by "cue", "actor" or "action", in percent, mean over seeds.
+
+    -> a row per method title, a column per value, most frequent value first, headed
+    "value (samples)"; empty where the data do not say (real annotations have no cues).
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for name, runs in by_method(records).items():
+        parts = [run["breakdown"][group] for run in runs]
+        counts = {value: part["samples"] for value, part in parts[0].items()}
+        rows[METHODS[name].title] = {
+            f"{value} ({count})": 100 * float(np.mean([part[value][metric] for part in parts]))
+            for value, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def beside_the_control(records: Sequence[Record], controls: Sequence[Record]) -> pd.DataFrame:
+    """A method trained with true and with shuffled sentences, in percent: "mean ± std".
+
+    Both are tested with the true sentences. -> a row each; empty without controls.
+    """
+    rows = []
+    for name, shuffled in by_method(controls).items():
+        true = by_method(records).get(name, [])
+        for training, runs in (("true", true), ("shuffled", shuffled)):
+            line: dict[str, Any] = {
+                "Method": METHODS[name].title, "Trained with": f"{training} sentences",
+                "Seeds": str(len(runs)),
+            }  # fmt: skip
+            for metric in ("mean_iou", "overall_iou", "P@0.5", "right_half") if runs else ():
+                values = 100 * pd.Series([run["metrics"][metric] for run in runs])
+                line[HEADINGS[metric]] = plus_minus(values.mean(), values.std())
+            rows.append(line)
+    return pd.DataFrame(rows)
+
+
+def note(records: Sequence[Record], table: PublishedTable) -> str:
+    """What a reader must know of a table beside ours, and the runs that it rests on."""
+    run, samples = records[0]["config"]["run"], records[0]["samples"]
+    profile, data = records[0]["config"]["profile"], records[0]["config"]["data"]
+    drawn = " (the embedded benchmark: drawn scenes)" if data == "toy" else ""
+    tested = records[0].get("tested_on", data)
+    seeds = ", ".join(map(str, sorted({seed_of(record) for record in records})))
+    return (
+        f"Rows '{table.measured_on}' are the numbers that the paper publishes, at 512 × 512 "
+        f"pixels. Rows '{tested} (here)' were measured with this kit: training data '{data}'"
+        f"{drawn}, {samples['test']} test samples, profile '{run['profile']}' "
+        f"({profile['side']} × {profile['side']} pixels, {profile['epochs']} epochs), "
+        f"seeds {seeds}; mean ± standard deviation over seeds. "
+        "All in percent; mAP is the mean of P@0.50:0.05:0.95. The two were measured on different "
+        "data: compare the order of the rows and the steps between them, not their height.\n\n"
+        f"Runs: {', '.join(record['run_id'] for record in records)}."
+    )
+
+
+def write_table(table: pd.DataFrame, path: Path, *, note: str) -> None:
+    """Write `<path>.csv` and `<path>.md`; the latter ends with the note."""
+    write_text(path.with_suffix(".csv"), table.to_csv(index=False))
+    write_text(path.with_suffix(".md"), f"{markdown(table)}\n\n{note}\n")
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A frame of texts as a Markdown table, its index left out."""
+    lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + " --- |" * table.shape[1]]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)

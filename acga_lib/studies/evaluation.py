@@ -1,0 +1,145 @@
+"""Further measurements of trained runs: on another dataset (Table 2), and of robustness.
+
+Each is kept in a file that names the weights and data it was made from, and made anew when either
+has changed.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from acga_lib.config import ROOT, RunConfig
+from acga_lib.datasets import Sample
+from acga_lib.datasets.a2d_lists import read_negatives, read_paraphrases
+from acga_lib.errors import ConfigError, DataError
+from acga_lib.experiment.features import file_hash
+from acga_lib.experiment.inference import load_run, predictions
+from acga_lib.experiment.pipeline import RUNS, inputs_of, open_split
+from acga_lib.experiment.results import breakdown, environment, evaluate
+from acga_lib.files.records import write_text
+from acga_lib.studies.robustness import FILLERS, NOISE, measure
+
+TRANSFER = ROOT / "results" / "transfer"
+ROBUSTNESS = ROOT / "results" / "robustness"
+#: What a record of a transfer has of its own; everything else is the run's.
+MEASURED = (
+    "tested_on", "metrics", "breakdown", "samples", "data", "unknown_words", "environment",
+    "made_from",
+)  # fmt: skip
+
+
+def _kept(
+    path: Path, made_from: dict[str, str], compute: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """The record at `path` if it was made from the same files, else what `compute` finds."""
+    try:
+        record = json.loads(path.read_text())
+        if record["made_from"] == made_from:
+            return record
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # missing, or damaged: made anew
+    record = compute() | {"made_from": made_from}
+    write_text(path, json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def transfer_or_load(
+    config: RunConfig, samples: Sequence[Sample], *, tested_on: str, device: str = "cpu",
+    progress: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    """A trained run's record with the metrics that it reaches on other samples, untouched.
+
+    tested_on: their name in tables. Where the weights of the run are not here (only few are
+    committed), what was kept of the same run under the same name is returned. Raises
+    CheckpointError when nothing was, and when the run has not been trained.
+    """
+    path, kept = RUNS / f"{config.run_id}.json", TRANSFER / f"{config.run_id}.json"
+    here = path.with_suffix(".safetensors").is_file()
+    if not here and (found := _measured_before(path, kept, tested_on=tested_on)):
+        return found
+    model, record = load_run(path)
+    inputs = inputs_of(config, samples, device=device, progress=progress)
+    tensors = inputs.tensors(samples)
+    weights = file_hash(path.with_suffix(".safetensors"))
+
+    def compute() -> dict[str, Any]:
+        found = predictions(model, tensors, device=device, progress=progress)
+        metrics, rows = evaluate(found)
+        return record | {
+            "tested_on": tested_on,
+            "metrics": metrics,
+            "breakdown": {by: breakdown(rows, by) for by in ("cue", "actor", "action")},
+            "samples": {"train": record["samples"]["train"], "test": len(samples)},
+            "data": {"train": record["data"]["train"], "test": tensors.fingerprint},
+            "unknown_words": tensors.unknown,
+            "environment": environment(device),
+        }
+
+    made_from = {"weights": weights, "data": tensors.fingerprint, "features": inputs.store.key}
+    return _kept(kept, made_from, compute)
+
+
+def _measured_before(path: Path, kept: Path, *, tested_on: str) -> dict[str, Any] | None:
+    """The record at `kept` if it is of the data asked for and of the run whose record is `path`."""
+    try:
+        run, record = json.loads(path.read_text()), json.loads(kept.read_text())
+        same = all(record[key] == run[key] for key in run if key not in MEASURED)
+        same = same and record["data"]["train"] == run["data"]["train"]
+        return record if same and record["tested_on"] == tested_on else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # missing, or damaged
+
+
+def robustness_or_load(
+    config: RunConfig, *, every: int = 1, device: str = "cpu", progress: bool = True
+) -> dict[str, Any]:
+    """What `robustness.measure` finds of a trained run, on every `every`-th test sample.
+
+    Where the weights of the run are not here (only few are committed), what was kept of the same
+    run and samples is returned. Raises CheckpointError when nothing was, and when the run has not
+    been trained; DataError when the dataset has no lists of paraphrases and negatives (real
+    annotations have none; the embedded one does).
+    """
+    if every < 1:
+        raise ConfigError(f"every = {every}: give 1 for all test samples, 2 for every second, ...")
+    path, kept = RUNS / f"{config.run_id}.json", ROBUSTNESS / f"{config.run_id}.json"
+    here = path.with_suffix(".safetensors").is_file()
+    if not here and (found := _robustness_before(path, kept, every=every)):
+        return found
+    model, record = load_run(path)
+    samples = open_split(config, "test", progress=progress)[::every]
+    texts = config.root / "text_annotations"
+    lists = texts / "paraphrases.csv", texts / "negatives.csv"
+    for missing in (one for one in lists if not one.is_file()):
+        raise DataError(f"{missing}: no such list; robustness is measured on data that has one")
+    inputs = inputs_of(config, samples, device=device, progress=progress)
+
+    def compute() -> dict[str, Any]:
+        start = time.perf_counter()
+        measured = measure(
+            model, samples, inputs.tensors, paraphrases=read_paraphrases(lists[0]),
+            false_queries=read_negatives(lists[1]), device=device, progress=progress,
+        )  # fmt: skip
+        about = {key: record[key] for key in ("run_id", "config", "metrics")} | {"every": every}
+        seconds = round(time.perf_counter() - start, 1)
+        return about | measured | {"seconds": seconds, "environment": environment(device)}
+
+    made_from = {
+        "weights": file_hash(path.with_suffix(".safetensors")),
+        "data": inputs.tensors(samples).fingerprint,
+        "lists": "+".join(map(file_hash, lists)),
+        "noise": " ".join(map(str, (*NOISE, *FILLERS))),
+    }
+    return _kept(kept, made_from, compute)
+
+
+def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] | None:
+    """The record at `kept` if it is of these samples and of the run whose record is `path`."""
+    try:
+        run, record = json.loads(path.read_text()), json.loads(kept.read_text())
+        same = all(record[key] == run[key] for key in ("run_id", "config", "metrics"))
+        return record if same and record["every"] == every else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # missing, or damaged

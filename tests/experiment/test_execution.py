@@ -1,0 +1,167 @@
+"""How a training is computed changes nothing but the last digits: pieces, processes, precision."""
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from helpers import jobs
+from safetensors.torch import load_file
+
+from acga_lib.config import PROFILES, ROOT, RunConfig
+from acga_lib.errors import ConfigError, StorageError
+from acga_lib.experiment import execution, schedule
+from acga_lib.experiment.execution import Execution
+from acga_lib.experiment.training import build_model, train
+
+FP32 = Execution(precision="fp32")
+#: With batches of 4, the last batch of an epoch is one sample.
+COUNT = 9
+
+
+@pytest.fixture(scope="module")
+def whole(toy_root, toy_trunk, toy_features, tmp_path_factory):
+    """Weights and losses of one process that computes whole batches in single precision."""
+    yield trained(toy_root, toy_trunk, toy_features, tmp_path_factory.mktemp("whole"), FP32)
+    PROFILES.pop("tiny", None)
+
+
+def trained(root, trunk, features, work, how):
+    data = jobs.tensors(root, trunk, features, count=COUNT)
+    return jobs.trained(jobs.run_of(root, trunk), data, trunk=trunk, work=work, execution=how)
+
+
+def furthest(one, other):
+    """The largest difference between two sets of weights, the keys of the attention left out.
+
+    What is added to all keys alike changes no softmax: that part of their gradient is rounding
+    noise, of which Adam makes steps as large as any. The losses tell that nothing depends on it.
+    """
+    assert one.keys() == other.keys()
+    keys = [key for key in one if not key.startswith("attention.vision.key")]
+    return max((one[key].float() - other[key].float()).abs().max().item() for key in keys)
+
+
+def test_accumulated_pieces_make_the_step_of_the_whole_batch(
+    whole, toy_root, toy_trunk, toy_features, tmp_path
+):
+    how = replace(FP32, accumulate=3)  # pieces of 2 and 2, and of 1
+    state, losses = trained(toy_root, toy_trunk, toy_features, tmp_path, how)
+    assert losses == pytest.approx(whole[1], abs=1e-5)
+    assert furthest(state, whole[0]) < 1e-5
+
+
+def test_two_processes_continue_the_run_of_one_and_end_with_its_weights(
+    whole, toy_root, toy_trunk, toy_features, tmp_path
+):
+    class Stop(Exception):
+        pass
+
+    def stop(*_):
+        if next(calls) == 4:  # the checkpoint is of step 4, in the middle of epoch 1
+            raise Stop
+
+    config, calls = jobs.run_of(toy_root, toy_trunk), iter(range(100))
+    model = build_model(config, trunk=toy_trunk, trained={})
+    model.register_forward_pre_hook(stop)
+    data = jobs.tensors(toy_root, toy_trunk, toy_features, count=COUNT)
+    with pytest.raises(Stop):
+        train(config, model, data, work=tmp_path, execution=FP32, checkpoint_every=2,
+              progress=False)  # fmt: skip
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    job = [jobs.__file__, "together", toy_root, toy_trunk, toy_features, tmp_path, tmp_path / "w"]
+    done = subprocess.run([*command, *job, str(COUNT)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second = (load_file(tmp_path / f"w{rank}") for rank in (0, 1))
+    assert furthest(first, second) == 0
+    assert first.pop("losses").tolist() == pytest.approx(whole[1], abs=1e-5)
+    assert furthest(first, whole[0]) < 1e-5
+    with open(tmp_path / "log.csv") as log:
+        assert [int(row["step"]) for row in csv.DictReader(log)] == list(range(len(whole[1])))
+
+
+def test_the_pieces_of_a_batch_are_the_batch_and_their_weights_are_one():
+    for batch in ([5], [5, 6, 7], [5, 6, 7, 8]):
+        for count in (1, 2, 3, 8):
+            for accumulate in (1, 2, 4):
+                split = partial(schedule.parts, batch, 4, processes=count, accumulate=accumulate)
+                shares = [split(rank=rank) for rank in range(count)]
+                pieces = [piece for share in shares for piece in share]
+                assert sum(weight for _, weight in pieces) == pytest.approx(1)
+                seen = [index for piece, weight in pieces if weight for index in piece]
+                assert sorted(seen) == batch
+                assert all(0 < len(share) <= accumulate for share in shares)
+
+
+def test_half_precision_without_bf16_scales_the_loss_and_comes_close(
+    whole, toy_root, toy_trunk, toy_features, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(execution, "half_type", lambda device: torch.float16)
+    how = Execution(precision="mixed")
+    described = how.describe("cpu", PROFILES["paper"])
+    assert described == {
+        "precision": "mixed", "accumulate": 1, "computed_in": "float16", "processes": 1
+    }  # fmt: skip
+    _, losses = trained(toy_root, toy_trunk, toy_features, tmp_path, how)
+    assert losses[0] == pytest.approx(whole[1][0], rel=0.02) and losses[0] != whole[1][0]
+    assert losses[-1] < 0.7 * losses[0]
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert 0 < saved["scaler"]["scale"] <= 2**16  # halved, and the step left out, at overflow
+
+
+def test_the_papers_profile_computes_in_single_precision_unless_told_otherwise():
+    assert Execution().describe("cpu", PROFILES["paper"])["computed_in"] == "float32"
+    mixed = Execution(precision="mixed").describe("cpu", PROFILES["paper"])
+    assert mixed["computed_in"] == "bfloat16"
+
+
+@pytest.mark.parametrize("wrong", [{"precision": "bf15"}, {"accumulate": 0}, {"accumulate": "2"}])
+def test_an_impossible_way_to_compute_is_refused_by_name(wrong):
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=name):
+        Execution(**wrong)
+
+
+def test_the_authors_training_has_9_epochs_of_fresh_batches():
+    run = RunConfig(method="acga", profile="paper", variant="released")
+    (stretch,) = schedule.stretches(run, 403)  # 100 full batches an epoch
+    rates = [stretch.learning_rate(step, run.scale) for step in range(stretch.end)]
+    assert rates == pytest.approx([5e-4] * 800 + [5e-5] * 100)
+    batches = schedule.epoch_batches(run, range(403), epoch=3)
+    assert batches == schedule.epoch_batches(run, range(403), epoch=3)
+    assert len(batches) == 100 and all(len(set(batch)) == 4 for batch in batches)
+    unseen = 1 - len({index for batch in batches for index in batch}) / 403
+    assert unseen == pytest.approx(0.37, abs=0.05)
+    assert batches != schedule.epoch_batches(run, range(403), epoch=4)
+    assert not run.scale.training.freeze_statistics and run.scale.training.linear_std == 0.02
+    assert run.run_id == "toy-paper-acga-released-s0" and run.describe()["run"]["variant"]
+
+
+def test_a_variant_is_of_acga_alone_and_no_word_of_other_runs():
+    for method in ("hu", "gavrilyuk_two_stream"):
+        with pytest.raises(ConfigError, match=f"variant 'released' with method '{method}'"):
+            RunConfig(method=method, variant="released")
+    with pytest.raises(ConfigError, match=r"unknown variant 'authors'.*released"):
+        RunConfig(method="acga", variant="authors")
+    record = json.loads((ROOT / "results" / "runs" / "toy-toy-acga-s0.json").read_text())
+    assert record["config"].keys() == RunConfig(method="acga", profile="toy").describe().keys()
+    assert "variant" not in RunConfig(method="acga").describe()["run"]
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_old_one(
+    toy_root, toy_trunk, toy_features, tmp_path
+):
+    resource = pytest.importorskip("resource", reason="no limit of file sizes on this system")
+    how, before = FP32, resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        with pytest.raises(StorageError, match=f"{tmp_path}: the disk is full.*a checkpoint"):
+            trained(toy_root, toy_trunk, toy_features, tmp_path, how)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert {path.name for path in tmp_path.iterdir()} == {"log.csv"}

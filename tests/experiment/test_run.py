@@ -1,0 +1,44 @@
+"""Runs from the command line: names, and what several processes are told."""
+
+import subprocess
+
+import pytest
+
+from acga_lib.config import RunConfig
+from acga_lib.errors import ConfigError, KitError
+from acga_lib.experiment import run
+from acga_lib.experiment.execution import Execution
+
+
+def test_launched_processes_get_the_parameters_that_were_meant(monkeypatch, tmp_path):
+    config = RunConfig(
+        method="mrf", dataset="a2d", data_root=str(tmp_path), seed=3, shuffle_queries=True,
+        variant="released",
+    )  # fmt: skip
+    how, commands = Execution(precision="mixed", accumulate=2), []
+
+    def note(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, stderr="")
+
+    monkeypatch.setattr(subprocess, "run", note)
+    run.launch(config, how, count=2)
+    (command,) = commands
+    assert "--nproc-per-node=2" in command
+    given = command[command.index("acga_lib.experiment.run") + 1 :]
+    assert run.split_parameters(dict(map(run.parse_parameter, given))) == (config, how)
+
+
+def test_a_failure_in_one_of_the_processes_is_reported_in_its_words(monkeypatch):
+    failed = subprocess.CompletedProcess([], 1, stderr="W1 noise\nFAILED  seed=0: no disk\nmore")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(KitError, match=r"^FAILED  seed=0: no disk$"):
+        run.launch(RunConfig(method="acga"), Execution(), count=2)
+    with pytest.raises(ConfigError, match="processes must be a whole number from 1, not 0"):
+        run.launch(RunConfig(method="acga"), Execution(), count=0)
+
+
+def test_a_misspelt_parameter_is_refused_before_anything_runs(capsys):
+    assert run.main(["sede=1"]) == 1
+    said = capsys.readouterr().err
+    assert "unknown parameter 'sede'" in said and "seed" in said and "precision" in said

@@ -1,0 +1,97 @@
+"""The Google News vectors in little memory, held against gensim on the whole file."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from acga_lib.config import PROFILES
+from acga_lib.errors import DataError
+from acga_lib.experiment import networks
+from acga_lib.experiment.networks import reader_of
+from acga_lib.files.word_files import load_large
+from acga_lib.methods import METHODS
+from acga_lib.text import Vocabulary, WordVectors
+
+#: As in the original: capitals, phrases, masked digits, other scripts, and what queries hold.
+WORDS = [
+    "</s>",
+    "New_York",
+    "Dog",
+    "dog",
+    "##",
+    "man's",
+    "café",
+    "in",
+    "The",
+    "犬",
+    "e-mail",
+    "2nd",
+]
+QUERIES = ("A Dog in New York", "the man's 2nd café", "the dog", "犬")
+
+
+def write(path, *, newline=b""):
+    """A word2vec binary file: the original has no line ends behind the vectors, others have."""
+    rows = np.random.Generator(np.random.PCG64(0)).standard_normal((len(WORDS), 300))
+    content = f"{len(WORDS)} 300\n".encode() + b"".join(
+        word.encode() + b" " + row.astype("<f4").tobytes() + newline
+        for word, row in zip(WORDS, rows, strict=True)
+    )
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+@pytest.mark.parametrize("newline", [b"", b"\n"])
+@pytest.mark.parametrize("name", ["large.bin", "large.bin.gz"])
+def test_every_query_reads_what_it_would_of_the_whole_file(name, newline, tmp_path, monkeypatch):
+    monkeypatch.setattr("acga_lib.files.word_files.BLOCK", 700)  # vectors lie across blocks
+    path = write(tmp_path / name, newline=newline)
+    whole, small = WordVectors.load(path), load_large(path, progress=False)
+    assert small.words == ["dog", "man's", "café", "in", "犬", "2nd"]
+    for query in QUERIES:
+        wanted, found = whole.encode(query), small.encode(query)
+        np.testing.assert_array_equal(found.vectors, wanted.vectors)
+        assert (found.tokens, found.unknown) == (wanted.tokens, wanted.unknown)
+
+
+def test_the_large_file_is_read_once_and_may_go(tmp_path):
+    path = write(tmp_path / "large.bin.gz")
+    load_large(path, progress=False)
+    path.unlink()
+    assert "dog" in load_large(path, progress=False)
+
+
+@pytest.mark.parametrize("name", ["large.bin", "large.bin.gz"])
+@pytest.mark.parametrize("damage", ["truncated", "altered", "longer", "empty", "not of its kind"])
+def test_a_damaged_file_is_named_and_leaves_nothing_behind(name, damage, tmp_path):
+    path = write(tmp_path / name)
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        content = content[:-900]
+    elif damage == "altered":
+        content[0 if path.suffix == ".bin" else len(content) // 2] ^= 0x10
+    elif damage == "longer":
+        content += b"more"
+    else:
+        content = bytearray(b"" if damage == "empty" else b"<!DOCTYPE html>\n")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"{path}: .*delete it and fetch|{path}: .*fetch it again"):
+        load_large(path, progress=False)
+    assert [file.name for file in tmp_path.iterdir() if file.suffix != ".lock"] == [name]
+
+
+def test_profile_paper_reads_google_news_and_the_small_profiles_the_committed_words(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(networks, "ROOT", tmp_path)
+    paper, folder = PROFILES["paper"], tmp_path / "data" / "word_vectors"
+    with pytest.raises(
+        DataError, match=r"negative300\.bin\.gz.*acga_lib\.files\.downloads google-news"
+    ):
+        reader_of(METHODS["acga"], paper)
+    folder.mkdir(parents=True)
+    write(folder / "GoogleNews-vectors-negative300.bin.gz")
+    assert len(reader_of(METHODS["acga"], paper)) == 6
+    assert len(reader_of(METHODS["acga"], PROFILES["toy"])) == 3409
+    assert isinstance(reader_of(METHODS["hu"], paper), Vocabulary)
