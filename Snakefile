@@ -35,7 +35,6 @@ def runs(names):
 
 SHARED = f"dataset={DATASET} data_root='{ROOTS['data_root']}' profile={PROFILE}"
 REFERIT_ROOT, JHMDB_ROOT = (f"{name}='{ROOTS[name]}'" for name in ("referit_root", "jhmdb_root"))
-COUNT = f"seeds={len(SEEDS)}"
 LOGS = "results/logs"
 # Table 2 needs J-HMDB Sentences; robustness needs the lists that only the embedded data have.
 TABLES = ["table1", *(["table2"] if EMBEDDED or ROOTS["jhmdb_root"] else []), "table3"]
@@ -108,7 +107,7 @@ rule table2:
     log:
         f"{LOGS}/{ID}-06_table2_generalization.ipynb",
     shell:
-        "python -m acga_lib.jobs.batch 06_table2_generalization {SHARED} {JHMDB_ROOT} {COUNT}"
+        "python -m acga_lib.jobs.batch 06_table2_generalization {SHARED} {JHMDB_ROOT}"
         " --executed {log} --produces {output} --threads {threads}"
 
 rule table3:
@@ -132,7 +131,7 @@ rule robustness:
     log:
         f"{LOGS}/{ID}-10_robustness.ipynb",
     shell:
-        "python -m acga_lib.jobs.batch 10_robustness {SHARED} {COUNT}"
+        "python -m acga_lib.jobs.batch 10_robustness {SHARED}"
         " --executed {log} --produces {output} --threads {threads}"
 
 rule figures:

@@ -17,7 +17,7 @@ from torch import nn
 from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
 from acga_lib.benchmark.writing.jhmdb_like import generate_jhmdb_like
 from acga_lib.benchmark.writing.referit_like import generate_referit_like
-from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig
+from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig, run_config
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.errors import CheckpointError, ConfigError
 from acga_lib.experiment import processes
@@ -35,12 +35,29 @@ from acga_lib.experiment.networks import reader_of
 from acga_lib.experiment.results import finish_run
 from acga_lib.experiment.tensors import SampleTensors, shuffled_queries
 from acga_lib.experiment.training import build_model, train
-from acga_lib.methods import METHODS, REFERIT
+from acga_lib.files.records import read_runs
+from acga_lib.methods import METHODS, REFERIT, MethodConfig
 from acga_lib.text import Vocabulary, WordVectors
 
 RUNS = ROOT / "results" / "runs"
 WORK = ROOT / "results" / "work"
 FEATURES = ROOT / "data" / "features"
+
+
+def runs_of(methods: Sequence[str], **parameters: str) -> list[RunConfig]:
+    """Every run of the methods that has a record, by method and seed: what a table may hold.
+
+    parameters: of `run_config`, but for method and seed. Raises DataError as `read_runs`.
+    """
+    data = run_config(method=methods[0], **parameters)
+    records = read_runs(RUNS, data=data.data, profile=data.profile)
+    seeds = [(r["config"]["run"]["method"], r["config"]["run"]["seed"]) for r in records]
+    return [
+        run_config(method=method, seed=seed, **parameters)
+        for method in methods
+        for name, seed in seeds
+        if name == method
+    ]
 
 
 def default_device() -> str:
@@ -151,20 +168,25 @@ def complete_features(
     Still images and J-HMDB Sentences are left out where their folders are neither embedded nor
     named. A weight file that is missing or damaged is told before any work begins.
     """
-    for name in ("acga", "acga_flow", "hu"):
-        extractors_of(replace(config, method=name))
+    readers: dict[str, list[MethodConfig]] = {}
+    for method in METHODS.values():
+        if not method.streams:
+            readers.setdefault(method.modality, []).append(method)
+    for of_one in readers.values():
+        extractors_of(replace(config, method=of_one[0].name))
     embedded = config.dataset == "toy"
     clips = [s for split in ("train", "test") for s in open_split(config, split, progress=progress)]
     if embedded or jhmdb_root:
         clips += open_jhmdb(config, jhmdb_root, progress=progress)
-    stills = clips
+    stills: list[Sample] = []
     if embedded or config.referit_root:
-        stills = [*clips, *open_referit(config, "train", progress=progress)]
-    wanted = {"acga": clips, "acga_flow": clips, "hu": stills}
-    return sum(
-        inputs_of(replace(config, method=name), of, device=device, progress=progress).extracted
-        for name, of in wanted.items()
-    )
+        stills += open_referit(config, "train", progress=progress)
+    extracted = 0
+    for of_one in readers.values():
+        wanted = clips + stills if any(m.trained_on == REFERIT for m in of_one) else clips
+        chosen = replace(config, method=of_one[0].name)
+        extracted += inputs_of(chosen, wanted, device=device, progress=progress).extracted
+    return extracted
 
 
 @dataclass(frozen=True)
@@ -205,8 +227,7 @@ def fresh_model(
             first, prepared, device=device, execution=execution, progress=progress
         )
         origins[name] = file_hash(RUNS / f"{first.run_id}.safetensors")
-    modality = METHODS[config.method].modality
-    trunk = None if modality == "image" else network_path(config, modality)
+    trunk = network_path(config, METHODS[config.method].modality)
     return build_model(config, trunk=trunk, trained=trained), origins
 
 

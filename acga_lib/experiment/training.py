@@ -39,8 +39,8 @@ def build_model(
 ) -> nn.Module:
     """The run's network as training finds it: freshly drawn, or with the weights it starts from.
 
-    trunk: weight file of the I3D trunk whose Mixed_4f a clip method continues. trained: the
-    networks of `MethodConfig.needs`.
+    trunk: weight file of the frozen network behind the features; of an I3D trunk, a method with a
+    `visual_encoder` continues Mixed_4f. trained: the networks of `MethodConfig.needs`.
     """
     profile, method = config.scale, METHODS[config.method]
     torch.manual_seed(config.seed)
@@ -49,7 +49,7 @@ def build_model(
     model = build_network(method, profile)
     if method.starts_from:
         model.load_state_dict(trained[method.starts_from].state_dict())
-    elif trunk is not None:
+    elif trunk is not None and hasattr(model, "visual_encoder"):
         _continue_trunk(model, trunk, profile, method.modality)
     if isinstance(model, ACGA) and model.attention is not None:
         for weight in (w for w in model.attention.parameters() if w.dim() == 2):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from acga_lib.methods import METHODS
 from acga_lib.published import TABLE_1
-from acga_lib.report.tables import Record, by_method, plus_minus, seed_of
+from acga_lib.report.tables import EVERY_RUN, Record, by_method, plus_minus, seed_of
 from acga_lib.studies.robustness import NOISE
 
 #: The columns of the table: heading, part of the record, its key. In percent, but for the ratio.
@@ -97,7 +97,7 @@ def note(records: Sequence[Record]) -> str:
         f"Measured with this kit on '{data}'{drawn}, profile '{profile['name']}' "
         f"({profile['side']} × {profile['side']} pixels, {profile['epochs']} epochs), "
         f"{samples}, seeds {seeds}; the paper measures none of this. "
-        "In percent, mean ± standard deviation over seeds. "
+        f"In percent, mean ± standard deviation over seeds. {EVERY_RUN} "
         "Consistency: mean IoU between the masks of "
         f"{first['wording']['wordings']} wordings of one sentence; contrast: the same between "
         "sentences that mean different actors. Own and other wordings, words: mean IoU with the "

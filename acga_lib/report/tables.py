@@ -201,6 +201,13 @@ def beside_the_control(records: Sequence[Record], controls: Sequence[Record]) ->
     return pd.DataFrame(rows)
 
 
+#: The one rule for all tables: which runs they hold.
+EVERY_RUN = (
+    "Every run that has a record in results/runs takes part: one that is made anew replaces its "
+    "record, and the other seeds stay."
+)
+
+
 def note(records: Sequence[Record], table: PublishedTable) -> str:
     """What a reader must know of a table beside ours, and the runs that it rests on."""
     run, samples = records[0]["config"]["run"], records[0]["samples"]
@@ -213,7 +220,7 @@ def note(records: Sequence[Record], table: PublishedTable) -> str:
         f"pixels. Rows '{tested} (here)' were measured with this kit: training data '{data}'"
         f"{drawn}, {samples['test']} test samples, profile '{run['profile']}' "
         f"({profile['side']} × {profile['side']} pixels, {profile['epochs']} epochs), "
-        f"seeds {seeds}; mean ± standard deviation over seeds. "
+        f"seeds {seeds}; mean ± standard deviation over seeds. {EVERY_RUN} "
         "All in percent; mAP is the mean of P@0.50:0.05:0.95. The two were measured on different "
         "data: compare the order of the rows and the steps between them, not their height.\n\n"
         f"Runs: {', '.join(record['run_id'] for record in records)}."
