@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from acga_lib.config import PROFILES, ROOT, RunConfig, run_config
+from acga_lib.config import PROFILES, ROOT, Profile, RunConfig, run_config
 from acga_lib.errors import ConfigError
 from acga_lib.methods import METHODS
 
@@ -63,3 +63,20 @@ def test_a_description_survives_json_and_does_not_say_where_the_data_lies(tmp_pa
     assert str(tmp_path) not in json.dumps(described) and described["data"] == "real_pairs"
     assert described["method"]["foreground_weight"] == 1.0
     assert described["profile"]["side"] == PROFILES["quick"].networks.side
+
+
+def test_committed_records_older_than_a_profiles_groups_are_read_without_a_loss():
+    for path in sorted((ROOT / "results" / "runs").glob("*.json")):
+        kept = json.loads(path.read_text())["config"]["profile"]
+        found = Profile.from_record(kept)
+        assert json.loads(json.dumps(found.record())) == kept
+        assert found.networks.side == kept["side"] and found.training.epochs == kept["epochs"]
+
+
+def test_a_field_that_a_profile_does_not_have_is_named():
+    with pytest.raises(ConfigError, match="sidd"):
+        PROFILES["toy"].changed(sidd=64)
+    lacking = PROFILES["toy"].record()
+    del lacking["epochs"]
+    with pytest.raises(ConfigError, match="epochs"):
+        Profile.from_record(lacking)

@@ -11,6 +11,7 @@ import pytest
 from acga_lib.config import run_config
 from acga_lib.datasets.a2d import A2DSample
 from acga_lib.errors import DataError
+from acga_lib.experiment import pipeline
 from acga_lib.experiment.inference import Prediction, threshold
 from acga_lib.experiment.results import evaluate, points_at_the_right_half
 from acga_lib.files.records import read_run, read_runs
@@ -243,6 +244,18 @@ def make_results(runs: Path) -> Path:
     (runs.parent / "figures").mkdir()
     (runs.parent / "figures" / "figure4-toy-toy.png").write_bytes(b"")
     return runs.parent
+
+
+def test_every_seed_that_has_a_record_takes_part_in_every_table(runs: Path, monkeypatch) -> None:
+    monkeypatch.setattr(pipeline, "RUNS", runs)
+    (runs / "toy-toy-mrf-s1.json").unlink()
+    found = pipeline.runs_of(["acga", "mrf"], dataset="toy", profile="toy")  # Table 2, robustness
+    assert [(run.method, run.seed) for run in found] == [
+        ("acga", 0), ("acga", 1), ("acga", 2), ("mrf", 0), ("mrf", 2),
+    ]  # fmt: skip
+    records = read_runs(runs, data="toy", profile="toy")  # Tables 1 and 3
+    assert {run.run_id for run in found} <= {record["run_id"] for record in records}
+    assert tables.EVERY_RUN in tables.note(records, TABLE_3)
 
 
 def test_the_page_names_every_run_that_its_tables_rest_on(runs: Path) -> None:
