@@ -114,8 +114,8 @@ def test_every_filler_has_a_vector_and_no_benchmark_uses_it(toy_root: Path) -> N
     for listed in (read_paraphrases(texts / "paraphrases.csv"),
                    read_negatives(texts / "negatives.csv")):  # fmt: skip
         sentences += [text for queries in listed.values() for text in queries]
-    for name in ("lexicon", "lexicon_referit", "sentences", "captions"):
-        source = (ROOT / "acga_lib" / "datasets" / f"{name}.py").read_text()
+    for name in ("lexicon", "referit_lexicon", "sentences", "jhmdb_captions"):
+        source = (ROOT / "acga_lib" / "benchmark" / "language" / f"{name}.py").read_text()
         used |= {word for line in source.split('"')[1::2] for word in line.lower().split()}
     used |= {word for text in sentences for word in tokenize(text)}
     assert {"dog", "running"} <= used and not used & set(FILLERS)
