@@ -18,6 +18,15 @@ def _linear(features_in: int, features_out: int) -> nn.Linear:
     return layer
 
 
+def of_each(shared: Tensor, clips: Tensor | None) -> Tensor:
+    """What belongs to each sentence's clip: [U, ...] -> [B, ...].
+
+    Sentences about one clip share all that depends on the clip alone. clips: the clip of each of
+    the B sentences, int64 [B], counted among the U; None: every sentence has its own.
+    """
+    return shared if clips is None else shared[clips]
+
+
 class VisionGuidedLanguageAttention(nn.Module):
     """Every pixel gathers the words that matter to it (Eq. 3–4).
 
@@ -28,9 +37,11 @@ class VisionGuidedLanguageAttention(nn.Module):
         super().__init__()
         self.align = _linear(visual, text)
 
-    def forward(self, visual: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        """F_VC [B, HW, D_V], F_T [B, N, D_T] -> F_TA [B, HW, D_T], attention [B, HW, N]."""
-        aligned = self.align(visual)  # Eq. 3
+    def forward(
+        self, visual: Tensor, words: Tensor, clips: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """F_VC [U, HW, D_V], F_T [B, N, D_T] -> F_TA [B, HW, D_T], attention [B, HW, N]."""
+        aligned = of_each(self.align(visual), clips)  # Eq. 3
         scores = aligned @ words.transpose(1, 2) / math.sqrt(words.shape[-1])
         attention = scores.softmax(dim=-1)
         return attention @ words, attention  # Eq. 4
@@ -46,10 +57,13 @@ class LanguageGuidedVisionAttention(nn.Module):
         self.key = _linear(visual, visual)
         self.value = _linear(visual, visual)
 
-    def forward(self, visual: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        """F_VC [B, HW, D_V], F_T [B, N, D_T] -> F_VA [B, HW, D_V], attention [B, HW, HW]."""
+    def forward(
+        self, visual: Tensor, words: Tensor, clips: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """F_VC [U, HW, D_V], F_T [B, N, D_T] -> F_VA [B, HW, D_V], attention [B, HW, HW]."""
         gate = self.gate(words.amax(dim=1, keepdim=True))  # Eq. 5; broadcasting is the Repeat
-        query, key, value = self.query(visual), self.key(visual), self.value(visual)  # Eq. 6
+        layers = (self.query, self.key, self.value)
+        query, key, value = (of_each(layer(visual), clips) for layer in layers)  # Eq. 6
         query, key = query * gate, key * gate  # Eq. 7
         scores = query @ key.transpose(1, 2) / math.sqrt(visual.shape[-1])
         attention = scores.softmax(dim=-1)
@@ -73,10 +87,10 @@ class CrossGuidedAttention(nn.Module):
         self.language = VisionGuidedLanguageAttention(visual, text)
         self.vision = LanguageGuidedVisionAttention(visual, text)
 
-    def forward(self, visual: Tensor, words: Tensor) -> Attended:
-        """F_VC [B, HW, D_V], F_T [B, N, D_T] -> `Attended`."""
-        language, word_attention = self.language(visual, words)
-        vision, context_attention = self.vision(visual, words)
+    def forward(self, visual: Tensor, words: Tensor, clips: Tensor | None = None) -> Attended:
+        """F_VC [U, HW, D_V], F_T [B, N, D_T] -> `Attended`; clips as in `of_each`."""
+        language, word_attention = self.language(visual, words, clips)
+        vision, context_attention = self.vision(visual, words, clips)
         return Attended(language, vision, word_attention, context_attention)
 
 

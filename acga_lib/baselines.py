@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from acga_lib.attention import of_each
 from acga_lib.decoder import COORDINATES, Deconv, coordinates
 from acga_lib.i3d import scaled
 from acga_lib.model import Responses, VisualEncoder
@@ -61,8 +62,9 @@ class Hu(nn.Module):
         self.last = nn.Conv2d(hidden, 1, kernel_size=1)
         self.upsampling = Upsampling()
 
-    def forward(self, features: Tensor, words: Tensor) -> Responses:
-        """fc8 [B, C, h, w], word numbers [B, N] -> responses [B, h, w] and [B, 32h, 32w]."""
+    def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
+        """fc8 [U, C, h, w], word numbers [B, N] -> responses [B, h, w] and [B, 32h, 32w]."""
+        features = of_each(features, clips)
         batch, _, h, w = features.shape
         language = F.normalize(self.language(words), dim=1)[:, :, None, None]
         place = coordinates(h, w, like=features).expand(batch, -1, -1, -1)
@@ -81,8 +83,9 @@ class Li(nn.Module):
         self.filter = nn.Linear(sentence, image + COORDINATES)
         self.upsampling = Upsampling()
 
-    def forward(self, features: Tensor, words: Tensor) -> Responses:
-        """fc8 [B, C, h, w], word numbers [B, N] -> responses [B, h, w] and [B, 32h, 32w]."""
+    def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
+        """fc8 [U, C, h, w], word numbers [B, N] -> responses [B, h, w] and [B, 32h, 32w]."""
+        features = of_each(features, clips)
         small = dynamic_convolution(features, self.filter(self.language(words)).sigmoid())
         return Responses(small, None, self.upsampling(small.unsqueeze(1)).squeeze(1))
 
@@ -116,14 +119,15 @@ class Gavrilyuk(nn.Module):
         self.deconv_large = Deconv(channels[1], channels[2])
         self.filters = nn.ModuleList(nn.Linear(text_features, c + COORDINATES) for c in channels)
 
-    def forward(self, features: Tensor, words: Tensor) -> Responses:
-        """Mixed_4e [B, 528, T, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
+    def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
+        """Mixed_4e [U, 528, T, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
+        features, clips = self.visual_encoder.share(features, clips)
         sentence = F.relu(self.text(words.transpose(1, 2))).amax(dim=2)
         small = self.visual_encoder(features)
         medium = self.deconv_medium(small)
         maps = (small, medium, self.deconv_large(medium))
         return Responses(*(
-            dynamic_convolution(vision, linear(sentence).tanh())
+            dynamic_convolution(of_each(vision, clips), linear(sentence).tanh())
             for vision, linear in zip(maps, self.filters, strict=True)
         ))  # fmt: skip
 
@@ -135,9 +139,10 @@ class TwoStream(nn.Module):
         super().__init__()
         self.rgb, self.flow = streams
 
-    def forward(self, features: Tensor, words: Tensor) -> Responses:
-        """RGB and flow features [B, 2, 528, T, h, w], word vectors -> fused `Responses`."""
-        rgb, flow = self.rgb(features[:, 0], words), self.flow(features[:, 1], words)
+    def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
+        """RGB and flow features [U, 2, 528, T, h, w], word vectors -> fused `Responses`."""
+        streams = ((self.rgb, features[:, 0]), (self.flow, features[:, 1]))
+        rgb, flow = (stream(seen, words, clips) for stream, seen in streams)
         small, medium, large = (
             (2 * one + other) / 3 for one, other in zip(rgb[:3], flow[:3], strict=True)
         )

@@ -1,10 +1,11 @@
 """The multi-resolution feature decoder (Sec. 3.3, Eq. 10–13)."""
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from acga_lib.attention import of_each
+from acga_lib.fast import add_language_and_place, convolve_maps, upsample_and_convolve
 
 COORDINATES = 8
 
@@ -29,39 +30,6 @@ def interpolate(grid: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(grid, size=size, mode="bilinear", align_corners=False)
 
 
-@lru_cache(maxsize=32)
-@torch.inference_mode(False)
-def _shifted_interpolation(
-    small: int, large: int, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    """One axis of "interpolate, then shift by -1, 0, +1 with zero padding" -> [3 * small, large].
-
-    Row `tap * small + i` says how much cell i gives to each large cell under that tap.
-    """
-    rows = torch.eye(small, dtype=torch.float64).unsqueeze(0)
-    axis = F.interpolate(rows, size=large, mode="linear", align_corners=False)[0]
-    padded = F.pad(axis, (1, 1))
-    taps = torch.cat([padded[:, tap : tap + large] for tap in range(3)])
-    return taps.to(dtype=dtype, device=device)
-
-
-def convolve_interpolated(grid: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
-    """A padded 3x3 convolution of an interpolated map, without ever building that map.
-
-    Interpolation and convolution are both linear, so the channels are mixed at the small
-    resolution (once per tap) and each tap's result is interpolated, shifted and summed: equal to
-    `conv2d(interpolate(grid, size), weight, padding=1)`, borders included.
-
-    grid [B, C, h, w], weight [C', C, 3, 3] -> [B, C', H, W].
-    """
-    batch, _, h, w = grid.shape
-    mixed = torch.einsum("bchw,ocyx->boyhxw", grid, weight)
-    across = _shifted_interpolation(w, size[1], grid.dtype, grid.device)
-    down = _shifted_interpolation(h, size[0], grid.dtype, grid.device)
-    rows = mixed.reshape(batch, -1, 3 * h, 3 * w) @ across  # [B, C', 3h, W]
-    return down.T @ rows
-
-
 class Deconv(nn.Sequential):
     """Four times finer (Eq. 10): a deconvolution k=8 s=4, then a 3x3 convolution, no activation."""
 
@@ -71,14 +39,24 @@ class Deconv(nn.Sequential):
             nn.Conv2d(channels_out, channels_out, kernel_size=3, padding=1),
         )
 
+    def convolved(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """The result under one more 3x3 convolution: [B, C, h, w], [O, C', 3, 3] -> [B, O, 4h, 4w].
+
+        All three layers are linear and computed as one; the result in between is never built.
+        """
+        of = self.get_parameter
+        return upsample_and_convolve(
+            x, of("0.weight"), of("0.bias"), of("1.weight"), of("1.bias"), kernel
+        )
+
 
 class SegmentationHead(nn.Module):
     """FCN of Eq. 11 on [vision, language, C]: 3x3, 3x3, 1x1 convolutions with ReLU between.
 
     The order of the channels is that of the authors' code (the paper writes [F_VA, C, F_TA]).
 
-    The first convolution is applied to its three groups of input channels apart, which is the same
-    sum: the coordinates once for the whole batch, the language at its own small resolution.
+    A sum over channels may be taken in parts: the first convolution's part on the vision is given
+    (`on_vision` is its kernel), those on the language and the coordinates are added here.
     """
 
     def __init__(self, vision: int, language: int, hidden: int) -> None:
@@ -88,17 +66,21 @@ class SegmentationHead(nn.Module):
         self.second = nn.Conv2d(hidden, hidden, kernel_size=3, padding=1)
         self.last = nn.Conv2d(hidden, 1, kernel_size=1)
 
-    def forward(self, vision: Tensor, language: Tensor) -> Tensor:
-        """vision [B, C, H, W], language [B, D_T, h, w] -> response (logits) [B, H, W]."""
-        size = (vision.shape[2], vision.shape[3])
-        on_vision, on_language, on_place = self.first.weight.split(self.groups, dim=1)
-        place = F.conv2d(coordinates(*size, like=vision), on_place, self.first.bias, padding=1)
-        hidden = F.conv2d(vision, on_vision, padding=1) + place
-        if language.shape[2:] == vision.shape[2:]:
-            hidden = hidden + F.conv2d(language, on_language, padding=1)
-        else:
-            hidden = hidden + convolve_interpolated(language, on_language, size)
-        return self.last(F.relu(self.second(F.relu(hidden)))).squeeze(1)
+    @property
+    def on_vision(self) -> Tensor:
+        """The part of the first kernel that reads the vision, [hidden, vision, 3, 3]."""
+        return self.first.weight[:, : self.groups[0]]
+
+    def forward(self, convolved: Tensor, language: Tensor) -> Tensor:
+        """Vision under `on_vision` [B, hidden, H, W], language [B, D_T, h, w] -> [B, H, W].
+
+        The language is interpolated to the resolution of the vision (Eq. 11's Interp).
+        """
+        _, on_language, on_place = self.first.weight.split(self.groups, dim=1)
+        bias = self.first.get_parameter("bias")
+        first = add_language_and_place(convolved, language, on_language, on_place, bias)
+        second = self.second(F.relu(first, inplace=True))
+        return self.last(F.relu(second, inplace=True)).squeeze(1)
 
 
 class MultiResolutionDecoder(nn.Module):
@@ -119,15 +101,27 @@ class MultiResolutionDecoder(nn.Module):
         self.head_large = SegmentationHead(medium, language, large)
         self.fusion = nn.Conv2d(3, 1, kernel_size=3, padding=1) if fuse else None
 
-    def forward(self, vision: Tensor, language: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """F_VA [B, 832, h, w], F_TA [B, D_T, h, w] -> R^S, R^M, R^L (logits) [B, ., .]."""
-        vision_medium = self.deconv_medium(vision)  # Eq. 10
-        vision_large = self.deconv_large(vision_medium)
-        small = self.head_small(vision, language)  # Eq. 11
-        medium = self.head_medium(vision_medium, language)
-        large = self.head_large(vision_large, language)
+    def forward(
+        self, vision: Tensor, language: Tensor, clips: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """F_VA [U, 832, h, w], F_TA [B, D_T, h, w] -> R^S, R^M, R^L (logits) [B, ., .].
+
+        clips as in `of_each`: without attention, the sentences about a clip share its vision.
+        """
+        medium_vision = self.deconv_medium(vision)  # Eq. 10
+        convolved = (
+            F.conv2d(vision, self.head_small.on_vision, padding=1),
+            F.conv2d(medium_vision, self.head_medium.on_vision, padding=1),
+            # Eq. 10 once more and the first layer of Eq. 11, without building F_V at 16x.
+            self.deconv_large.convolved(medium_vision, self.head_large.on_vision),
+        )
+        heads = (self.head_small, self.head_medium, self.head_large)
+        small, medium, large = (
+            head(of_each(seen, clips), language)  # Eq. 11
+            for head, seen in zip(heads, convolved, strict=True)
+        )
         if self.fusion is not None:  # Eq. 12
-            size = (large.shape[1], large.shape[2])
-            coarse = [interpolate(r.unsqueeze(1), size) for r in (small, medium)]
-            large = self.fusion(torch.cat([*coarse, large.unsqueeze(1)], dim=1)).squeeze(1)
+            maps, size = (small, medium, large), (large.shape[1], large.shape[2])
+            large = convolve_maps(maps, self.fusion.weight, size)
+            large = large + self.fusion.get_parameter("bias")
         return small, medium, large

@@ -5,6 +5,7 @@ without renaming; the other public layout is renamed on loading.
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 
 import torch
@@ -48,13 +49,39 @@ def block_output(name: str, width: float = 1.0) -> int:
     return b0 + b1 + b2 + b3
 
 
-def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Zero-pad [B, C, T, H, W] as TensorFlow's SAME does: by size, the odd element at the end."""
-    pads: list[int] = []
-    for size, k, s in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
-        total = max(k - (size % s or s), 0)
-        pads += [total // 2, total - total // 2]
-    return F.pad(x, pads) if any(pads) else x
+Three = tuple[int, int, int]
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """What TensorFlow's SAME adds before and after an axis: by size, the odd element at the end."""
+    total = max(kernel - (size % stride or stride), 0)
+    return total // 2, total - total // 2
+
+
+def convolve_same(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
+    """A 3-D convolution with SAME padding by zeros: [B, C, T, H, W] -> [B, C', T', H', W']."""
+    pads = [same_padding(n, weight.shape[-1], stride) for n in x.shape[2:]]
+    if any(before != after for before, after in pads):
+        flat = [pad for pair in reversed(pads) for pad in pair]
+        return F.conv3d(F.pad(x, flat), weight, bias, stride)
+    return F.conv3d(x, weight, bias, stride, padding=[before for before, _ in pads])
+
+
+def maximum_same(x: Tensor, kernel: Three, stride: Three) -> Tensor:
+    """The maximum over boxes of [B, C, T, H, W], padded with zeros: one axis after the other.
+
+    Boxes are products of lines, so a maximum over a box is three over lines; torch's `max_pool3d`
+    visits every element of every box.
+    """
+    for axis, (k, s) in enumerate(zip(kernel, stride, strict=True), start=2):
+        before, after = same_padding(x.shape[axis], k, s)
+        length = (x.shape[axis] + before + after - k) // s + 1
+        pads = [0, 0] * (4 - axis) + [before, after]
+        padded = F.pad(x, pads) if before or after else x
+        lines = [padded.narrow(axis, i, s * (length - 1) + 1) for i in range(k)]
+        taken = [line[(slice(None),) * axis + (slice(None, None, s),)] for line in lines]
+        x = reduce(torch.maximum, taken)
+    return x
 
 
 class Unit3D(nn.Module):
@@ -64,23 +91,38 @@ class Unit3D(nn.Module):
         self, channels_in: int, channels_out: int, *, kernel: int = 1, stride: int = 1, eps: float
     ) -> None:
         super().__init__()
-        self.kernel, self.stride = (kernel,) * 3, (stride,) * 3
+        self.stride = stride
         self.conv3d = nn.Conv3d(channels_in, channels_out, kernel, stride, bias=False)
         self.batch3d = nn.BatchNorm3d(channels_out, eps=eps)
 
+    @property
+    def estimates(self) -> bool:
+        """Whether BatchNorm estimates its statistics; otherwise it is a part of the convolution."""
+        return self.batch3d.training
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution with BatchNorm's kept statistics multiplied in."""
+        norm = self.batch3d
+        scale = norm.weight * torch.rsqrt(norm.get_buffer("running_var") + norm.eps)
+        bias = norm.bias - norm.get_buffer("running_mean") * scale
+        return self.conv3d.weight * scale.view(-1, 1, 1, 1, 1), bias
+
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.batch3d(self.conv3d(pad_same(x, self.kernel, self.stride))))
+        if self.estimates:
+            convolved = convolve_same(x, self.conv3d.weight, None, self.stride)
+            return F.relu(self.batch3d(convolved))
+        return F.relu(convolve_same(x, *self.folded(), self.stride), inplace=True)
 
 
 class MaxPoolSame(nn.Module):
     """Max pooling with SAME padding by zeros, as in TensorFlow's release."""
 
-    def __init__(self, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> None:
+    def __init__(self, kernel: Three, stride: Three) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.max_pool3d(pad_same(x, self.kernel, self.stride), self.kernel, self.stride)
+        return maximum_same(x, self.kernel, self.stride)
 
 
 class InceptionBlock(nn.Module):
@@ -90,19 +132,23 @@ class InceptionBlock(nn.Module):
         super().__init__()
         b0, b1_in, b1, b2_in, b2, b3 = channels
         self.branch_0 = Unit3D(channels_in, b0, eps=eps)
-        self.branch_1 = nn.Sequential(
-            Unit3D(channels_in, b1_in, eps=eps), Unit3D(b1_in, b1, kernel=3, eps=eps)
-        )
-        self.branch_2 = nn.Sequential(
-            Unit3D(channels_in, b2_in, eps=eps), Unit3D(b2_in, b2, kernel=3, eps=eps)
-        )
+        entries = [Unit3D(channels_in, channels, eps=eps) for channels in (b1_in, b2_in)]
+        self.branch_1 = nn.Sequential(entries[0], Unit3D(b1_in, b1, kernel=3, eps=eps))
+        self.branch_2 = nn.Sequential(entries[1], Unit3D(b2_in, b2, kernel=3, eps=eps))
         self.branch_3 = nn.Sequential(
             MaxPoolSame((3, 3, 3), (1, 1, 1)), Unit3D(channels_in, b3, eps=eps)
         )
+        self.entries = (self.branch_0, *entries)  #: the 1 x 1 convolutions of the input
 
     def forward(self, x: Tensor) -> Tensor:
-        branches = (self.branch_0, self.branch_1, self.branch_2, self.branch_3)
-        return torch.cat([branch(x) for branch in branches], dim=1)
+        if self.branch_0.estimates:
+            first, second, third = (unit(x) for unit in self.entries)
+        else:  # they are one
+            weights, biases = zip(*(unit.folded() for unit in self.entries), strict=True)
+            joined = F.relu(F.conv3d(x, torch.cat(weights), torch.cat(biases)), inplace=True)
+            first, second, third = joined.split([len(bias) for bias in biases], dim=1)
+        branches = first, self.branch_1[1](second), self.branch_2[1](third), self.branch_3(x)
+        return torch.cat(branches, dim=1)
 
 
 def mixed_4f(width: float = 1.0, *, eps: float = EPS["authors"]) -> InceptionBlock:
@@ -144,6 +190,7 @@ class I3D(nn.Module):
 
     def trunk(self, clips: Tensor) -> Tensor:
         """Clips [B, 3, T, H, W] in [-1, 1] -> Mixed_4e [B, 528, T/4, H/16, W/16]."""
+        clips = clips.contiguous(memory_format=torch.channels_last_3d)  # what CPUs convolve fastest
         x = self.maxpool3d_2a_3x3(self.conv3d_1a_7x7(clips))
         x = self.maxpool3d_3a_3x3(self.conv3d_2c_3x3(self.conv3d_2b_1x1(x)))
         x = self.maxpool3d_4a_3x3(self.mixed_3c(self.mixed_3b(x)))

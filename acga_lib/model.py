@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from acga_lib.attention import CrossGuidedAttention, flatten_grid, unflatten_grid
+from acga_lib.attention import CrossGuidedAttention, flatten_grid, of_each, unflatten_grid
 from acga_lib.config import Profile
 from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
@@ -56,6 +56,15 @@ class VisualEncoder(nn.Module):
         """Mixed_4e [B, 528, T, h, w] -> F_V [B, 832, h, w], of one length at every pixel."""
         return self.length * F.normalize(self.mixed_4f(features).mean(dim=2), dim=1)
 
+    def share(self, features: Tensor, clips: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Features and clips (`of_each`) as they can be shared among sentences.
+
+        A BatchNorm that estimates statistics sees a clip once for each of its sentences.
+        """
+        if self.mixed_4f.branch_0.estimates:
+            return of_each(features, clips), None
+        return features, clips
+
 
 class ACGA(nn.Module):
     """The asymmetric cross-guided attention network; its `method` says which row of Table 3.
@@ -87,16 +96,21 @@ class ACGA(nn.Module):
         hidden = (scaled(256, head_width), scaled(128, head_width), scaled(64, head_width))
         self.decoder = MultiResolutionDecoder(vision, text_features, hidden, fuse=method.fusion)
 
-    def forward(self, features: Tensor, words: Tensor) -> Responses:
-        """Mixed_4e [B, 528, T, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
+    def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
+        """Mixed_4e [U, 528, T, h, w], word vectors [B, N, 300] -> `Responses` (logits).
+
+        clips: which of the U clips each of the B sentences is about, as in `attention.of_each`;
+        None: U = B, a clip for each.
+        """
+        features, clips = self.visual_encoder.share(features, clips)
         vision = self.visual_encoder(features)
         words = self.text_encoder(words)
         size = (vision.shape[2], vision.shape[3])
         if self.attention is None:
             sentence = words.amax(dim=1)[:, :, None, None]
-            return Responses(*self.decoder(vision, sentence.expand(-1, -1, *size)))
+            return Responses(*self.decoder(vision, sentence.expand(-1, -1, *size), clips))
         place = coordinates(*size, like=vision).expand(len(vision), -1, -1, -1)
-        attended = self.attention(flatten_grid(torch.cat([vision, place], dim=1)), words)
+        attended = self.attention(flatten_grid(torch.cat([vision, place], dim=1)), words, clips)
         # The decoder takes the visual channels alone: it adds coordinates of its own resolutions.
         seen = unflatten_grid(attended.vision[..., : vision.shape[1]], size)
         language = unflatten_grid(attended.language, size)

@@ -2,12 +2,15 @@
 
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from helpers import reference
+import torch.nn.functional as F
+from helpers import literal, reference
 from safetensors.torch import save_file
+from torch import nn
 
 from acga_lib.config import PROFILES, ROOT
 from acga_lib.errors import CheckpointError
@@ -20,7 +23,9 @@ from acga_lib.i3d import (
     Unit3D,
     block_output,
     load_i3d,
-    pad_same,
+    maximum_same,
+    mixed_4f,
+    same_padding,
 )  # fmt: skip
 
 
@@ -87,9 +92,41 @@ def test_the_padding_is_tensorflows_same_for_every_size(kernel, stride):
         outputs = math.ceil(size / stride)
         zeros = max((outputs - 1) * stride + kernel - size, 0)
         before = zeros // 2
-        x = torch.arange(1.0, size + 1).view(1, 1, size, 1, 1)
-        padded = pad_same(x, (kernel, 1, 1), (stride, 1, 1)).flatten().tolist()
-        assert padded == [0.0] * before + x.flatten().tolist() + [0.0] * (zeros - before)
+        assert same_padding(size, kernel, stride) == (before, zeros - before)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(1, 4, 5), (4, 7, 8), (5, 6, 3)])
+@pytest.mark.parametrize("stride", [(1, 1, 1), (1, 2, 2), (2, 2, 2)])
+@pytest.mark.parametrize("kernel", [(1, 3, 3), (3, 3, 3)])
+def test_maxima_over_lines_are_those_over_boxes(size, stride, kernel):
+    x = torch.randn(2, 3, *size)
+    sides = zip(size, kernel, stride, strict=True)
+    pads = [pad for pair in [same_padding(*side) for side in sides][::-1] for pad in pair]
+    wanted = F.max_pool3d(F.pad(x, pads), kernel, stride)
+    assert torch.equal(maximum_same(x, kernel, stride), wanted)
+
+
+@pytest.mark.parametrize("estimates", [False, True])
+@pytest.mark.parametrize("size", [(4, 6, 5), (2, 7, 7)])
+def test_a_block_and_its_gradients_are_those_of_one_operation_after_the_other(estimates, size):
+    """BatchNorm folded into the convolutions, 1 x 1 convolutions joined, padding inside them."""
+    torch.manual_seed(0)
+    block = mixed_4f(0.25).double()
+    for norm in (m for m in block.modules() if isinstance(m, nn.BatchNorm3d)):
+        norm.train(estimates)
+        norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2)
+        nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
+    x = torch.randn(3, block_output("mixed_4e", 0.25), *size, dtype=torch.float64)
+    found, wanted = [], []
+    for results, network in ((found, block), (wanted, partial(literal.inception, block))):
+        block.zero_grad()
+        seen = x.clone().requires_grad_()
+        out = network(seen)
+        (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
+        results += [out, seen.grad, *(p.grad.clone() for p in block.parameters())]
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_layers_halve_odd_sizes_upwards_and_pools_pad_with_zeros():

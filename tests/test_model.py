@@ -6,12 +6,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from helpers import literal, reference
+from torch import nn
 
 from acga_lib.attention import CrossGuidedAttention
+from acga_lib.config import PROFILES
 from acga_lib.decoder import MultiResolutionDecoder, SegmentationHead, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.experiment.inference import threshold
+from acga_lib.experiment.networks import build_network
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS
 from acga_lib.model import ACGA, Responses
@@ -121,7 +125,8 @@ def test_the_head_is_a_convolution_of_the_concatenated_maps(size, factor):
         torch.randn(2, 3, *large, dtype=torch.float64, requires_grad=True),
         torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True),
     ]
-    found, wanted = module(*inputs), literal.head(module, *inputs)
+    convolved = F.conv2d(inputs[0], module.on_vision, padding=1)
+    found, wanted = module(convolved, inputs[1]), literal.head(module, *inputs)
     torch.testing.assert_close(found, wanted)
     pairs = zip(
         gradients([found], module, inputs), gradients([wanted], module, inputs), strict=True
@@ -131,7 +136,7 @@ def test_the_head_is_a_convolution_of_the_concatenated_maps(size, factor):
 
 
 @pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("size", [(2, 3), (3, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (3, 3), (4, 2)])
 def test_the_decoder_is_equations_10_to_13_with_its_gradients(size, fuse):
     torch.manual_seed(0)
     module = MultiResolutionDecoder(3, 4, (6, 5, 4), fuse=fuse).double()
@@ -143,6 +148,48 @@ def test_the_decoder_is_equations_10_to_13_with_its_gradients(size, fuse):
     pairs = zip(gradients(found, module, inputs), gradients(wanted, module, inputs), strict=True)
     for ours, theirs in pairs:
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+@pytest.mark.parametrize(("count", "size"), [(1, (1, 2)), (3, (4, 3)), (2, (5, 5))])
+def test_the_whole_network_is_the_authors_operation_by_operation(count, size, dtype, atol):
+    """Responses at every pixel and gradients of every parameter, in training mode."""
+    torch.manual_seed(2)
+    model = small_model("acga").train().to(dtype)
+    inputs = torch.rand(count, 132, 2, *size, dtype=dtype), torch.randn(count, 20, 300, dtype=dtype)
+    found, wanted = model(*inputs)[:3], literal.acga(model, *inputs)
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=atol, rtol=0)
+    means = [[one.square().mean() for one in responses] for responses in (found, wanted)]
+    ours, theirs = (torch.autograd.grad(sum(m), list(model.parameters())) for m in means)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("estimates", [False, True])
+@pytest.mark.parametrize("name", ["hu", "li", "gavrilyuk", "baseline", "acga"])
+def test_sentences_about_one_clip_share_it_without_a_difference(name, estimates):
+    torch.manual_seed(0)
+    model = build_network(METHODS[name], PROFILES["quick"]).double()
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm3d)):
+        norm.train(estimates)
+        norm.momentum = 0.0
+    still = METHODS[name].modality == "image"
+    features = torch.rand(2, *((125, 2, 2) if still else (132, 2, 2, 2)), dtype=torch.float64)
+    words = torch.randint(9, (3, 20)) if still else torch.randn(3, 20, 300, dtype=torch.float64)
+    clips = torch.tensor([1, 0, 1])
+    shared, apart = model(features, words, clips), model(features[clips], words)
+    for one, other in zip(shared, apart, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other)
+    ours, theirs = (torch.autograd.grad(r.large.square().sum() + r.small.square().sum(),
+                    [p for p in model.parameters()], allow_unused=True)
+                    for r in (shared, apart))  # fmt: skip
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other)
 
 
 def test_the_visual_feature_has_unit_length_and_is_an_average_over_time(small_inputs):

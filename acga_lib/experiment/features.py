@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +29,7 @@ from acga_lib.clip import Letterbox, to_input
 from acga_lib.config import Profile, choose
 from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
+from acga_lib.files.packed import pack, unpack
 from acga_lib.files.storage import hold_room, megabytes, named_if_full
 from acga_lib.flow import clip_flow, flow_to_input
 from acga_lib.i3d import I3D, load_i3d
@@ -145,7 +145,7 @@ MODALITIES = {
 
 
 class FeatureStore:
-    """Features on disk, float16, one file per (video, frame).
+    """Features on disk, float16, one packed file per (video, frame) (`files.packed`).
 
     Mixed_4e [528, T/4, S/16, S/16] of RGB and flow, fc8 [1000, S/32, S/32] of images, at width 1.
     """
@@ -170,7 +170,7 @@ class FeatureStore:
         hashes = [self._hash(path) for path in sample.video_files]
         if len(hashes) > 1:  # frames in files of their own
             hashes = [hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]]
-        return self.folder / sample.video_id / f"{sample.frame:05d}-{hashes[0]}.npz"
+        return self.folder / sample.video_id / f"{sample.frame:05d}-{hashes[0]}.f16"
 
     def _hash(self, video: Path) -> str:
         """16 digits of the file's hash, computed again when its size or time changes."""
@@ -192,14 +192,13 @@ class FeatureStore:
         """
         path = self.path(sample)
         try:
-            with np.load(path) as file:
-                return file[self.recipe.layer]
+            return unpack(path.read_bytes())
         except FileNotFoundError:
             raise DataError(
                 f"{path}: no features of video {sample.video_id!r}, frame {sample.frame}; "
                 "run notebook 02_feature_extraction with this profile and dataset"
             ) from None
-        except Exception as error:
+        except ValueError as error:
             raise DataError(f"{path}: damaged ({error}); delete it and extract again") from error
 
     def extract(
@@ -240,13 +239,13 @@ class FeatureStore:
             found = _run(trunk, inputs(self.recipe, clips), device)
             for clip, feature in zip(clips, found, strict=True):
                 with named_if_full(self.folder, "features", needed=left * feature.nbytes):
-                    _write(self.path(clip), self.recipe.layer, feature)
+                    _write(self.path(clip), feature)
                 left -= 1
         return count
 
     def size(self) -> tuple[int, int]:
         """Entries in the store and their bytes on disk."""
-        sizes = [path.stat().st_size for path in self.folder.glob("*/*.npz")]
+        sizes = [path.stat().st_size for path in self.folder.glob("*/*.f16")]
         return len(sizes), sum(sizes)
 
 
@@ -280,13 +279,12 @@ def _run(trunk: Trunk, batch: Tensor, device: str) -> NDArray[np.float16]:
     return trunk.trunk(batch.to(device)).half().cpu().numpy()
 
 
-def _write(path: Path, layer: str, feature: NDArray[np.float16]) -> None:
+def _write(path: Path, feature: NDArray[np.float16]) -> None:
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    arrays: dict[str, Any] = {layer: feature}
     try:
         with open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
+            file.write(pack(feature))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from acga_lib.clip import Letterbox
@@ -18,8 +17,9 @@ from acga_lib.config import Profile, choose
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, ConfigError
 from acga_lib.experiment.networks import build_network
-from acga_lib.experiment.tensors import SampleTensors
+from acga_lib.experiment.tensors import Batch, SampleTensors
 from acga_lib.methods import METHODS
+from acga_lib.model import Responses
 from acga_lib.weights import file_hash, load_tensors, misfit
 
 #: How masks are scored. "original": thresholded on the original frame, against the untouched
@@ -61,11 +61,19 @@ def predictions(
     if scoring not in SCORINGS:
         raise ConfigError(f"unknown scoring '{scoring}'; choose one of: {', '.join(SCORINGS)}")
     model.to(device).eval()
-    loader = DataLoader(data, batch_size=batch_size)
-    for features, words, _, indices in tqdm(loader, desc="evaluation", disable=not progress):
-        large = model(features.to(device), words.to(device)).large
-        for index, logits in zip(indices.tolist(), large.float().cpu(), strict=True):
+    indices = list(range(len(data)))
+    order = [indices[first : first + batch_size] for first in indices[::batch_size]]
+    bar = tqdm(data.batches(order), total=len(order), desc="evaluation", disable=not progress)
+    for batch in bar:
+        large = respond(model, batch, device).large
+        for index, logits in zip(batch.indices, large.float().cpu(), strict=True):
             yield _predict(data.samples[index], logits, scoring)
+
+
+def respond(model: nn.Module, batch: Batch, device: str = "cpu") -> Responses:
+    """A network's responses to a batch."""
+    clips = None if batch.clips is None else batch.clips.to(device)
+    return model(batch.features.to(device), batch.words.to(device), clips)
 
 
 def _predict(sample: Sample, logits: Tensor, scoring: str) -> Prediction:

@@ -42,7 +42,7 @@ class Stretch:
         ]
         if self.stage.optimizer == "sgd":
             return torch.optim.SGD(groups, lr=self.stage.learning_rate, momentum=0.9)
-        return torch.optim.Adam(groups, lr=self.stage.learning_rate)
+        return torch.optim.Adam(groups, lr=self.stage.learning_rate, fused=True)
 
 
 def steps_per_epoch(config: RunConfig, samples: int) -> int:

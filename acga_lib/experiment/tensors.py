@@ -1,22 +1,34 @@
 """Samples as tensors, and the order in which training sees them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from acga_lib.clip import Letterbox
 from acga_lib.datasets import Sample
 from acga_lib.experiment.features import FeatureStore, StackedStores, file_hash
 from acga_lib.text import Vocabulary, WordVectors
 
-#: What the loader yields for one sample: features, words, mask, index into the samples.
+#: One sample: features, words, mask, index into the samples.
 Item = tuple[Tensor, Tensor, Tensor, int]
+
+
+class Batch(NamedTuple):
+    """Several samples; those about one clip share its features."""
+
+    features: Tensor  #: [U, ...] of the U different clips
+    words: Tensor  #: [B, ...]
+    masks: Tensor  #: [B, S, S]
+    clips: Tensor | None  #: int64 [B], the clip of each sample; None where each has its own
+    indices: list[int]  #: of the B samples
 
 
 class SampleTensors(Dataset[Item]):
@@ -62,6 +74,27 @@ class SampleTensors(Dataset[Item]):
         features = torch.from_numpy(self.store.get(self.samples[index])).float()
         return features, self.words[self.queries[index]], self.mask(index), index
 
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Samples as a batch, each clip read once; what a DataLoader asks for."""
+        places: dict[Path, int] = {}
+        clips, read = [], []
+        for sample in (self.samples[index] for index in indices):
+            path = self.store.path(sample)
+            if path not in places:
+                places[path] = len(places)
+                read.append(torch.from_numpy(self.store.get(sample)))
+            clips.append(places[path])
+        shared = torch.tensor(clips) if len(places) < len(clips) else None
+        words = torch.stack([self.words[self.queries[index]] for index in indices])
+        masks = torch.stack([self.mask(index) for index in indices])
+        return Batch(torch.stack(read).float(), words, masks, shared, list(indices))
+
+    def batches(self, order: Iterable[list[int]], *, workers: int = 0) -> Iterator[Batch]:
+        """Batches of these samples, read by `workers` processes besides this one."""
+        return iter(
+            DataLoader(self, batch_sampler=order, num_workers=workers, collate_fn=_as_it_is)
+        )
+
     def mask(self, index: int) -> Tensor:
         """The ground truth in the letterboxed square, float [S, S] of 0 and 1."""
         side = self.store.side
@@ -71,6 +104,10 @@ class SampleTensors(Dataset[Item]):
             self._masks[index] = np.packbits(box.mask(sample.mask()))
         bits = np.unpackbits(self._masks[index], count=side * side)
         return torch.from_numpy(bits.reshape(side, side)).float()
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch  # `__getitems__` made a batch of them
 
 
 def sample_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from acga_lib.baselines import TwoStream
@@ -27,7 +26,7 @@ from acga_lib.experiment.checkpoint import Checkpoint, Progress, StepDone, Train
 from acga_lib.experiment.execution import PLAIN, Execution
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.schedule import Stretch, epoch_batches, parts, steps_per_epoch, stretches
-from acga_lib.experiment.tensors import SampleTensors
+from acga_lib.experiment.tensors import Batch, SampleTensors
 from acga_lib.i3d import load_i3d
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, Stage
@@ -86,10 +85,12 @@ class Objective(nn.Module):
         self.model, self.stage, self.autocast = model, stage, autocast
         self.foreground_weight = METHODS[config.method].foreground_weight
 
-    def forward(self, features: Tensor, words: Tensor, masks: Tensor) -> Tensor:
-        """Features, words, ground truth [B, S, S] -> scalar."""
+    def forward(
+        self, features: Tensor, words: Tensor, masks: Tensor, clips: Tensor | None
+    ) -> Tensor:
+        """The parts of a `Batch` -> scalar."""
         with self.autocast:
-            responses = self.model(features, words)
+            responses = self.model(features, words, clips)
         return segmentation_loss(
             responses, masks, foreground_weight=self.foreground_weight,
             background_weight=self.stage.background_weight,
@@ -204,9 +205,10 @@ def _steps(
                 group["lr"] = rate
             optimizer.zero_grad()
             total = torch.zeros((), device=device)
-            for number, (weight, tensors) in enumerate(pieces, start=1):
+            for number, (weight, piece) in enumerate(pieces, start=1):
                 with processes.exchange(objective, now=number == len(pieces)):
-                    loss = weight * objective(*(tensor.to(device) for tensor in tensors))
+                    tensors = [one if one is None else one.to(device) for one in piece[:4]]
+                    loss = weight * objective(*tensors)
                     scaler.scale(processes.count() * loss).backward()  # the exchange averages
                 total += loss.detach()
             total = processes.summed(total)
@@ -220,8 +222,8 @@ def _steps(
 
 def _batches(
     config: RunConfig, data: SampleTensors, execution: Execution, *, epoch: int, skip: int
-) -> Iterator[tuple[list[int], list[tuple[float, Sequence[Tensor]]]]]:
-    """Each batch of an epoch, and this process's pieces of it: weight, (features, words, masks)."""
+) -> Iterator[tuple[list[int], list[tuple[float, Batch]]]]:
+    """Each batch of an epoch, and this process's pieces of it with their weights."""
     batches = epoch_batches(config, data.samples, epoch=epoch)[skip:]
     mine = [
         parts(
@@ -233,9 +235,9 @@ def _batches(
     ]  # fmt: skip
     pieces = [piece for one in mine for piece, _ in one]
     workers = min(config.scale.training.workers, os.cpu_count() or 1)
-    loader = iter(DataLoader(data, batch_sampler=pieces, num_workers=workers))
+    read = data.batches(pieces, workers=workers)
     for batch, one in zip(batches, mine, strict=True):
-        yield batch, [(weight, next(loader)[:3]) for _, weight in one]
+        yield batch, [(weight, next(read)) for _, weight in one]
 
 
 def _hold_finite(loss: Tensor, step: int, samples: Sequence[Sample]) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from acga_lib.clip import Letterbox
 from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
-from acga_lib.experiment.inference import Prediction, predictions
+from acga_lib.experiment.inference import Prediction, predictions, respond
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.metrics import iou
 from acga_lib.text import MAX_WORDS, tokenize
@@ -77,16 +77,19 @@ def attended(
     the instance's share of the area. Both count the frame alone, not the margins of the square.
     """
     found = []
-    for index, sample in enumerate(data.samples):
-        features, words, mask, _ = data[index]
-        responses = model(features.unsqueeze(0).to(device), words.unsqueeze(0).to(device))
-        if responses.context_attention is None:
+    indices = list(range(len(data)))
+    for batch in data.batches([indices[first : first + 8] for first in indices[::8]]):
+        attention = respond(model, batch, device).context_attention
+        if attention is None:
             return None
-        attention = responses.context_attention[0].float().cpu()
-        box = Letterbox(height=sample.height, width=sample.width, side=mask.shape[-1])
-        frame = torch.zeros_like(mask)
-        frame[box.content] = 1
-        found.append(focus(attention, mask, frame))
+        for index, mask, rows in zip(
+            batch.indices, batch.masks, attention.float().cpu(), strict=True
+        ):
+            sample = data.samples[index]
+            box = Letterbox(height=sample.height, width=sample.width, side=mask.shape[-1])
+            frame = torch.zeros_like(mask)
+            frame[box.content] = 1
+            found.append(focus(rows, mask, frame))
     return np.array(found)
 
 
@@ -154,27 +157,29 @@ def measure(
     """
     _hold_sentences(samples, paraphrases, false_queries)
 
-    def segment(queries: Sequence[str] | None, of: Sequence[Sample] = samples) -> list[Prediction]:
-        return list(predictions(model, as_tensors(of, queries), device=device, progress=progress))
-
-    own = segment(None)
-    others = zip(*(paraphrases[s.video_id, s.instance] for s in samples), strict=True)
-    noise = {"0": float(np.mean([iou(p.mask, p.target) for p in own]))}
-    for count in NOISE:
-        noisy = segment([with_fillers(s.query, count, seed=i) for i, s in enumerate(samples)])
-        noise[str(count)] = float(np.mean([iou(p.mask, p.target) for p in noisy]))
-    wrong = [false_queries[s.video_id] for s in samples]
-    false = segment([w[min(s.instance, len(w) - 1)] for s, w in zip(samples, wrong, strict=True)])
-    meant = {i: text for i, s in enumerate(samples) if (text := of_another(s, paraphrases))}
-    company, texts = [samples[i] for i in meant], list(meant.values())
-    contrast = overlap([own[i] for i in meant], segment(texts, company)) if company else None
+    asked = [_queries(s, paraphrases, false_queries, seed=i) for i, s in enumerate(samples)]
+    pairs = [(s, kind, query) for s, one in zip(samples, asked, strict=True)
+             for kind, query in one.items()]  # fmt: skip
+    of, kinds, texts = zip(*pairs, strict=True)  # the sentences about a clip side by side
+    found: dict[str, list[Prediction]] = {kind: [] for kind in kinds}
+    tensors = as_tensors(of, texts)
+    shown = predictions(model, tensors, device=device, progress=progress)
+    for kind, prediction in zip(kinds, shown, strict=True):
+        found[kind].append(prediction)
+    own, false = found["own"], found["false"]
+    others = [found[kind] for kind in found if kind.startswith("wording")]
+    meant = [i for i, one in enumerate(asked) if "another" in one]
+    contrast = overlap([own[i] for i in meant], found["another"]) if meant else None
     on, off = attended(model, as_tensors(samples, None), device=device), None
-    if on is not None and company:
-        off = attended(model, as_tensors(company, texts), device=device)
+    if on is not None and meant:
+        company = [samples[i] for i in meant], [asked[i]["another"] for i in meant]
+        off = attended(model, as_tensors(*company), device=device)
     return {
-        "wording": wording([own, *(segment(list(queries)) for queries in others)])
-        | {"contrast": contrast},
-        "noise": noise,
+        "wording": wording([own, *others]) | {"contrast": contrast},
+        "noise": {
+            str(count): float(np.mean([iou(p.mask, p.target) for p in found[kind]]))
+            for count, kind in ((0, "own"), *((count, f"noise {count}") for count in NOISE))
+        },
         "focus": None if on is None else dict(
             zip(("mass", "area"), on.mean(axis=0).tolist(), strict=True),
             ratio=float(on[:, 0].mean() / on[:, 1].mean()),
@@ -183,6 +188,26 @@ def measure(
         "negatives": negatives(own, false),
         "samples": len(samples),
     }  # fmt: skip
+
+
+def _queries(
+    sample: Sample,
+    paraphrases: Paraphrases,
+    false_queries: Mapping[str, Sequence[str]],
+    *,
+    seed: int,
+) -> dict[str, str]:
+    """All that is asked about a sample, by kind; "another" only where it is not alone."""
+    wordings = paraphrases[sample.video_id, sample.instance]
+    wrong = false_queries[sample.video_id]
+    another = of_another(sample, paraphrases)
+    return {
+        "own": sample.query,
+        **{f"wording {number}": text for number, text in enumerate(wordings)},
+        **{f"noise {count}": with_fillers(sample.query, count, seed=seed) for count in NOISE},
+        "false": wrong[min(sample.instance, len(wrong) - 1)],
+        **({"another": another} if another else {}),
+    }
 
 
 def _hold_sentences(

@@ -109,7 +109,7 @@ def test_half_precision_without_bf16_scales_the_loss_and_comes_close(
     }  # fmt: skip
     _, losses = trained(toy_root, toy_trunk, toy_features, tmp_path, how)
     assert losses[0] == pytest.approx(whole[1][0], rel=0.02) and losses[0] != whole[1][0]
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < losses[0] - 0.05  # the first steps overflow and are left out
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert 0 < saved["scaler"]["scale"] <= 2**16  # halved, and the step left out, at overflow
 

@@ -24,7 +24,7 @@ from acga_lib.vgg import VGG16, image_to_input
 
 def entries(folder):
     """Every stored feature of a store: path below its root -> bytes."""
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.npz")}
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.f16")}
 
 
 @pytest.fixture
@@ -289,7 +289,5 @@ def test_a_missing_network_is_told_before_any_feature_is_computed(tmp_path, monk
     with pytest.raises(DataError, match=r"absent\.safetensors"):
         pipeline.complete_features(RunConfig(method="acga"))
     monkeypatch.setattr(pipeline, "ROOT", tmp_path)
-    with pytest.raises(
-        DataError, match=r"i3d_rgb_kinetics\.pt.*acga_lib\.files\.downloads i3d-rgb"
-    ):
+    with pytest.raises(DataError, match=r"vgg16_imagenet\.pth.*acga_lib\.files\.downloads vgg16"):
         pipeline.complete_features(RunConfig(method="acga", profile="paper"))

@@ -94,8 +94,14 @@ def test_an_epoch_holds_every_sample_once_in_an_order_of_its_own(config, data, t
     assert seen == frame_order(data.samples, seed=0, epoch=1)
     resumed = list(training._batches(config(), data, PLAIN, epoch=1, skip=2))
     assert [batch for batch, _ in resumed] == batches[2:]
-    for batch, [(weight, (_, _, masks))] in resumed:
-        assert weight == 1 and torch.equal(masks, torch.stack([data.mask(i) for i in batch]))
+    for batch, [(weight, piece)] in resumed:
+        assert weight == 1 and piece.indices == batch
+        assert torch.equal(piece.masks, torch.stack([data.mask(i) for i in batch]))
+        clips = range(len(batch)) if piece.clips is None else piece.clips
+        for features, index in zip(piece.features[clips], batch, strict=True):
+            assert torch.equal(features, data[index][0])
+    shared = [len(piece.features) < len(batch) for batch, [(_, piece)] in resumed]
+    assert any(shared)  # sentences about one clip, side by side, read it once
     orders = {tuple(sample_order(50, seed=s, epoch=e)) for s in range(3) for e in range(3)}
     assert len(orders) == 9
 

@@ -4,6 +4,7 @@ The tests hold the library against these. Arrays are NumPy unless a docstring sa
 """
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -47,6 +48,7 @@ def vision_attention(module, visual, words):
     return np.array(gathered), np.array(attention)
 
 
+@cache
 def place(height, width):
     """The spatial features of Hu et al. 2016, cell by cell: tensor [8, H, W]."""
     grid = torch.zeros(8, height, width, dtype=torch.float64)
@@ -66,7 +68,7 @@ def head(module, vision, language):
     """Eq. 11 on the concatenated maps: tensors [B, C, H, W], [B, D_T, h, w] -> [B, H, W]."""
     size = vision.shape[2:]
     language = F.interpolate(language, size=size, mode="bilinear", align_corners=False)
-    repeated = place(*size).expand(len(vision), -1, -1, -1)
+    repeated = place(*size).to(vision).expand(len(vision), -1, -1, -1)
     x = torch.cat([vision, language, repeated], dim=1)
     x = F.relu(F.conv2d(x, module.first.weight, module.first.bias, padding=1))
     x = F.relu(F.conv2d(x, module.second.weight, module.second.bias, padding=1))
@@ -110,3 +112,79 @@ def loss(responses, mask, foreground_weight):
             summed -= (1 - truth) * math.log(1 - probability)
         total += summed / response.size
     return total
+
+
+# The authors' network, operation by operation, on the library's modules and weights: what
+# `make bench` times and the tests hold the library against. Tensors as in the library.
+
+
+def padded(x, kernel, stride):
+    """TensorFlow's SAME for [B, C, T, H, W]: zeros around, the odd one behind."""
+    pads = []
+    for size in reversed(x.shape[2:]):
+        total = max(kernel - (size % stride or stride), 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads)
+
+
+def unit(module, x):
+    """Unit3D: padding, convolution, BatchNorm, ReLU, one after the other."""
+    convolution, norm = module.conv3d, module.batch3d
+    kernel, stride = convolution.kernel_size[0], convolution.stride[0]
+    x = F.conv3d(padded(x, kernel, stride), convolution.weight, stride=stride)
+    x = F.batch_norm(
+        x, norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.training,
+        norm.momentum, norm.eps,
+    )  # fmt: skip
+    return F.relu(x)
+
+
+def inception(module, x):
+    """The four branches of an Inception block, with torch's 3-D max pooling."""
+    pooled = F.max_pool3d(padded(x, 3, 1), 3, 1)
+    return torch.cat([
+        unit(module.branch_0, x),
+        unit(module.branch_1[1], unit(module.branch_1[0], x)),
+        unit(module.branch_2[1], unit(module.branch_2[0], x)),
+        unit(module.branch_3[1], pooled),
+    ], dim=1)  # fmt: skip
+
+
+def trunk(module, x):
+    """I3D to Mixed_4e: clips [B, 3, T, S, S] -> [B, 528, T/4, S/16, S/16]."""
+
+    def pool(x, kernel, stride):
+        pads = []
+        for size, k, s in zip(
+            reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True
+        ):
+            total = max(k - (size % s or s), 0)
+            pads += [total // 2, total - total // 2]
+        return F.max_pool3d(F.pad(x, pads), kernel, stride)
+
+    x = pool(unit(module.conv3d_1a_7x7, x), (1, 3, 3), (1, 2, 2))
+    x = unit(module.conv3d_2c_3x3, unit(module.conv3d_2b_1x1, x))
+    x = pool(x, (1, 3, 3), (1, 2, 2))
+    x = pool(inception(module.mixed_3c, inception(module.mixed_3b, x)), (3, 3, 3), (2, 2, 2))
+    for name in ("mixed_4b", "mixed_4c", "mixed_4d", "mixed_4e"):
+        x = inception(getattr(module, name), x)
+    return x
+
+
+def acga(model, features, words):
+    """ACGA as the authors compute it -> three responses (logits)."""
+    encoder, network = model.visual_encoder, model.attention
+    vision = encoder.length * F.normalize(inception(encoder.mixed_4f, features).mean(dim=2), dim=1)
+    words = model.text_encoder(words)
+    batch, channels, h, w = vision.shape
+    places = place(h, w).to(vision).expand(batch, -1, -1, -1)
+    visual = torch.cat([vision, places], dim=1).flatten(2).transpose(1, 2)
+    aligned = network.language.align(visual)
+    shares = (aligned @ words.transpose(1, 2) / math.sqrt(words.shape[2])).softmax(dim=2)
+    language = (shares @ words).transpose(1, 2).unflatten(2, (h, w))
+    sentence = words.amax(dim=1, keepdim=True).expand(-1, h * w, -1)
+    gate = network.vision.gate(sentence)
+    query, key = network.vision.query(visual) * gate, network.vision.key(visual) * gate
+    context = (query @ key.transpose(1, 2) / math.sqrt(visual.shape[2])).softmax(dim=2)
+    attended = (context @ network.vision.value(visual)).transpose(1, 2).unflatten(2, (h, w))
+    return decode(model.decoder, attended[:, :channels], language)

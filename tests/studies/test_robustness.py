@@ -20,6 +20,7 @@ from acga_lib.errors import CheckpointError, ConfigError, DataError
 from acga_lib.experiment.inference import Prediction
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.pipeline import Inputs
+from acga_lib.experiment.tensors import Batch
 from acga_lib.files.records import write_text
 from acga_lib.methods import METHODS
 from acga_lib.report import page, robustness_tables
@@ -58,10 +59,16 @@ class Tensors:
     def __init__(self, samples, queries=None) -> None:
         self.samples, self.queries = samples, queries or [one.query for one in samples]
 
-    def __getitem__(self, index):
-        mask = torch.zeros(SIDE, SIDE)
-        mask[8:16, : 8 * (1 + self.samples[index].instance)] = 1
-        return torch.zeros(1), torch.zeros(1), mask, index
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def batches(self, order):
+        for indices in order:
+            masks = torch.zeros(len(indices), SIDE, SIDE)
+            for mask, index in zip(masks, indices, strict=True):
+                mask[8:16, : 8 * (1 + self.samples[index].instance)] = 1
+            nothing = torch.zeros(len(indices), 1)
+            yield Batch(nothing, nothing, masks, None, indices)
 
 
 class Attends:
@@ -70,9 +77,9 @@ class Attends:
     def __init__(self, attention: torch.Tensor | None) -> None:
         self.attention = attention
 
-    def __call__(self, features, words):
-        del features, words
-        attention = None if self.attention is None else self.attention[None]
+    def __call__(self, features, words, clips):
+        del features, clips
+        attention = None if self.attention is None else self.attention.expand(len(words), -1, -1)
         return SimpleNamespace(context_attention=attention)
 
 
@@ -206,13 +213,14 @@ SAMPLES = [sample(0), sample(1, query="a blue cat"), sample(0, "w", "the bird")]
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[list[str]]:
+def asked(monkeypatch) -> list[list[tuple[str, str]]]:
     """The sentences of each pass through a model that answers each with another mask."""
-    passes: list[list[str]] = []
+    passes: list[list[tuple[str, str]]] = []
 
     def answers(model, data, *, device, progress):
         del model, device, progress
-        passes.append(list(data.queries))
+        videos = [one.video_id for one in data.samples]
+        passes.append(list(zip(videos, data.queries, strict=True)))
         for query in data.queries:
             mask = np.random.default_rng(list(query.encode())).random((16, 32)) > 0.5
             yield prediction(mask, np.ones((16, 32), dtype=bool), top=len(query) / 100)
@@ -230,12 +238,16 @@ def measured(model=None, samples=SAMPLES, paraphrases=PARAPHRASES, false=FALSE) 
 def test_each_sample_is_asked_for_in_its_own_other_noisy_false_and_foreign_words(asked) -> None:
     found = measured()
     own = ["a red dog", "a blue cat", "the bird"]
-    assert own in asked and ["a green dog", "a green cat", "a green bird"] in asked
-    assert ["red dog", "blue cat", "a bird"] in asked
-    assert ["dog in red", "cat in blue", "one bird"] in asked
-    assert ["blue cat", "red dog"] in asked  # who is alone in a video has no other
-    for count in NOISE:
-        assert [with_fillers(query, count, seed=i) for i, query in enumerate(own)] in asked
+    others = [("red dog", "dog in red"), ("blue cat", "cat in blue"), ("a bird", "one bird")]
+    false = ["a green dog", "a green cat", "a green bird"]
+    another = [("blue cat",), ("red dog",), ()]  # who is alone in a video has no other
+    wanted = [
+        (video, text)
+        for i, video in enumerate(("v", "v", "w"))
+        for noisy in [[with_fillers(own[i], count, seed=i) for count in NOISE]]
+        for text in (own[i], *others[i], *noisy, false[i], *another[i])
+    ]
+    assert asked == [wanted]  # in one pass, so that what is asked about a clip shares it
     assert set(found["noise"]) == {"0", *map(str, NOISE)} and found["samples"] == 3
     assert found["noise"]["0"] == found["wording"]["own"]
     assert found["focus"] is None and 0 < found["wording"]["contrast"] < 1
