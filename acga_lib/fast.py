@@ -7,6 +7,7 @@ so that a map is also a matrix of pixels times channels.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
 import torch
@@ -17,6 +18,13 @@ from torch import Tensor
 #: centres, 1/W and 1/H. An entry of a column of ones is (times 1/W, times 1/H).
 _OF_X, _OF_Y = (0, 2, 4), (1, 3, 5)
 _OF_ONE = {2: (2.0, 0.0), 3: (0.0, 2.0), 4: (1.0, 0.0), 5: (0.0, 1.0), 6: (1.0, 0.0), 7: (0.0, 1.0)}
+
+
+def _in_full(device: torch.device) -> AbstractContextManager[object]:
+    """No mixed precision: for kernels, which are few numbers that many depend on."""
+    if device.type == "meta":  # shapes without numbers
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def _taps(axis: Tensor) -> Tensor:
@@ -88,7 +96,7 @@ def convolve_maps(maps: Sequence[Tensor], weight: Tensor, size: tuple[int, int])
     for grid, kernel in zip(maps, weight[0], strict=True):
         h, w = grid.shape[1:]
         across = _interpolation(w, size[1], kernel.dtype, kernel.device).view(3, w, -1)
-        with torch.autocast(kernel.device.type, enabled=False):
+        with _in_full(kernel.device):
             matrix = torch.einsum("yx,xij->iyj", kernel, across).flatten(1)  # [w, 3 W]
         rows.append((grid @ matrix).unflatten(2, (3, -1)).transpose(1, 2).flatten(1, 2))
         columns.append(_interpolation(h, size[0], rows[-1].dtype, kernel.device))
@@ -111,7 +119,7 @@ def add_language_and_place(
     rows = _interpolated_rows(language, on_language, width)  # [B, 3h, W, O]
     down = _interpolation(language.shape[2], height, rows.dtype, rows.device)
     planes, place_down, place_across = _place(height, width, bias.dtype, bias.device)
-    with torch.autocast(vision.device.type, enabled=False):
+    with _in_full(vision.device):
         on_axes = torch.einsum("opyx,pk->kyxo", on_place, planes)
         place_rows = (place_across.transpose(1, 2).unsqueeze(1) @ on_axes).flatten(0, 1)
         fixed = torch.cat([place_rows, bias.expand(1, width, channels)])  # [9 + 1, W, O]
@@ -145,7 +153,7 @@ def upsample_and_convolve(
     x [B, C, h, w], deconvolution [C, C', 8, 8], bias [C'], convolution [C', C', 3, 3], shift [C'],
     following [O, C', 3, 3] without a bias -> [B, O, 4h, 4w]; h and w are at least 4.
     """
-    with torch.autocast(x.device.type, enabled=False):  # few numbers, which many depend on
+    with _in_full(x.device):
         pair = composed(convolution, following)  # [O, C', 5, 5]
         kernel = F.conv_transpose2d(deconvolution, pair.flip(2, 3).transpose(0, 1))
         constant = pair.sum(dim=(2, 3)) @ bias + following.sum(dim=(2, 3)) @ shift
