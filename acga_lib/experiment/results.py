@@ -23,8 +23,8 @@ from acga_lib.experiment.execution import PLAIN, Execution
 from acga_lib.experiment.inference import Prediction, predictions
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.files.records import write_text
+from acga_lib.hashes import file_hash
 from acga_lib.metrics import intersection_and_union, segmentation_metrics
-from acga_lib.weights import file_hash
 
 
 def points_at_the_right_half(prediction: Prediction) -> bool:
