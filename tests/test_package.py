@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from acga_lib import config
 from acga_lib.config import ROOT
 
 #: What a user of the installed package does first, without network and from any folder.
@@ -16,17 +18,16 @@ USE = """
 from pathlib import Path
 import acga_lib
 from acga_lib import config
-from acga_lib.experiment.pipeline import network_path
 from acga_lib.text import Vocabulary, WordVectors
 from acga_lib.vgg import load_vgg
 assert Path(acga_lib.__file__).parents[1] == Path(INSTALLED), acga_lib.__file__
 assert config.ROOT == Path.cwd(), config.ROOT
 vectors = WordVectors.load()
 assert Vocabulary.load().encode("a red car").unknown == vectors.encode("a red car").unknown == ()
-run = config.RunConfig(method="acga")
-acga_lib.load_i3d(network_path(run, "rgb"), modality="rgb")
-acga_lib.load_i3d(network_path(run, "flow"), modality="flow")
-load_vgg(network_path(run, "image"))
+size = config.PROFILES["quick"].networks
+acga_lib.load_i3d(config.data_file("weights", size.trunk), modality="rgb")
+acga_lib.load_i3d(config.data_file("weights", size.flow_trunk), modality="flow")
+load_vgg(config.data_file("weights", size.image_network))
 assert list(Path.cwd().iterdir()) == []
 """
 
@@ -51,13 +52,6 @@ def installed(tmp_path_factory) -> Path:
     return folder / "installed"
 
 
-def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": str(installed)},
-    )  # fmt: skip
-
-
 def test_the_wheel_holds_every_module_and_every_committed_file_and_no_other(installed):
     modules = {path.relative_to(ROOT) for path in (ROOT / "acga_lib").rglob("*.py")}
     assert {path.relative_to(installed) for path in installed.rglob("*.py")} == modules
@@ -72,17 +66,17 @@ def test_the_wheel_holds_every_module_and_every_committed_file_and_no_other(inst
 
 
 def test_vectors_counts_and_weights_are_found_from_any_folder(installed, tmp_path):
-    done = run(installed, tmp_path, "-c", f"INSTALLED = {str(installed)!r}\n{USE}")
+    done = subprocess.run(
+        [sys.executable, "-c", f"INSTALLED = {str(installed)!r}\n{USE}"], cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(installed)}, capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    [["batch", "04_train", "--executed", "x.ipynb"], ["reproduce"], ["colab"]],
-    ids=lambda command: command[0],
-)
-def test_what_needs_the_whole_kit_says_how_to_get_it(command, installed, tmp_path):
-    done = run(installed, tmp_path, "-m", f"acga_lib.jobs.{command[0]}", *command[1:])
-    assert done.returncode == 1
-    assert "no part of the installed package: get the whole kit (`git clone`" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("job", ["batch", "reproduce", "colab"])
+def test_what_needs_the_whole_kit_says_how_to_get_it(job, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(config, "SHIPPED", tmp_path)
+    arguments = ["04_train", "--executed", "x.ipynb"] if job == "batch" else []
+    assert import_module(f"acga_lib.jobs.{job}").main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "no part of the installed package: get the whole kit (`git clone`" in said
