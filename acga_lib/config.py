@@ -9,9 +9,30 @@ from typing import Any, Self
 from acga_lib.errors import ConfigError
 from acga_lib.methods import METHODS, Stage
 
-ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+#: The committed part of `data/` as `pip install .` puts it into the package. Where it is, this is
+#: no checkout but an installed package.
+SHIPPED = _PACKAGE / "committed"
+#: Where `data/` and `results/` lie: the checkout; of an installed package, the folder that Python
+#: was started in.
+ROOT = Path.cwd() if SHIPPED.is_dir() else _PACKAGE.parent
 #: Words of a sentence after padding (Sec. 4.2: "maximum length of words is set to 20").
 MAX_WORDS = 20
+
+
+def data_file(folder: str, name: str) -> Path:
+    """A file of `data/weights` or `data/word_vectors`, else the package's own of that name."""
+    path, shipped = ROOT / "data" / folder / name, SHIPPED / folder / name
+    return shipped if shipped.is_file() and not path.exists() else path
+
+
+def hold_checkout(what: str) -> None:
+    """Raise ConfigError in an installed package: `what` is in a checkout alone."""
+    if SHIPPED.is_dir():
+        raise ConfigError(
+            f"{what} are no part of the installed package: get the whole kit (`git clone`, the "
+            "address is in `pip show -v acga-lib`) and run `pip install -e .` in its folder"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

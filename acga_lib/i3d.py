@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from acga_lib.errors import CheckpointError
 from acga_lib.published import advice
-from acga_lib.weights import load_tensors, misfit
+from acga_lib.weights import load_tensors, misfit, state_of
 
 #: Output channels of an Inception block: branch 0, branch 1 (1x1, 3x3), branch 2 (1x1, 3x3), pool.
 BlockChannels = tuple[int, int, int, int, int, int]
@@ -267,15 +267,18 @@ def load_i3d(path: str | Path, *, modality: str | None = None, eps: float | None
             f"{CHANNELS[modality]} (RGB 3, optical flow 2). Is it the other network's file? "
             f"If so, move it away and {advice(path)}"
         )
-    model = I3D(
-        width=len(stem) / 64, channels_in=stem.shape[1],
-        eps=EPS[layout] if eps is None else eps,
-    )  # fmt: skip
-    wanted = model.state_dict()
-    if wrong := misfit(wanted, state):
+
+    def build() -> I3D:
+        return I3D(
+            width=len(stem) / 64, channels_in=stem.shape[1],
+            eps=EPS[layout] if eps is None else eps,
+        )  # fmt: skip
+
+    if wrong := misfit(state_of(build, where=f"{path}: "), state):
         raise CheckpointError(
             f"{path}: {layout} layout, but {wrong}. The file is incomplete or of another network; "
             f"{advice(path)}"
         )
-    model.load_state_dict({k: state.get(k, v) for k, v in wanted.items()})
+    model = build()
+    model.load_state_dict({k: state.get(k, v) for k, v in model.state_dict().items()})
     return model.eval()

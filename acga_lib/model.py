@@ -14,7 +14,7 @@ from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.i3d import CHANNELS, STEM, block_output, mixed_4f, scaled
 from acga_lib.methods import METHODS, MethodConfig
-from acga_lib.weights import load_tensors, misfit
+from acga_lib.weights import load_tensors, misfit, network_state
 
 
 class Responses(NamedTuple):
@@ -130,10 +130,12 @@ class ACGA(nn.Module):
     def from_authors(cls, source: str | Path | Mapping[str, Tensor]) -> "ACGA":
         """The authors' released checkpoint, or its state dict -> full-size eval-mode model.
 
+        Either may be wrapped as trainers save it (`network_state`).
+
         Raises CheckpointError, naming the file, when an entry that this network needs is missing
         or misshapen, and when the checkpoint was trained on optical flow.
         """
-        state = load_tensors(source) if isinstance(source, str | Path) else source
+        state = load_tensors(source) if isinstance(source, str | Path) else network_state(source)
         where = f"{source}: " if isinstance(source, str | Path) else ""
         expected = "Expected is their model_best.pth.tar, trained on RGB."
         plain = {key.removeprefix("module."): value for key, value in state.items()}

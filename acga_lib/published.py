@@ -146,6 +146,9 @@ DOWNLOADS = {
 #: What the profile `paper` reads.
 PAPER = ("i3d-rgb", "i3d-flow", "vgg16", "google-news")
 
+#: How the names of the weights and word vectors begin that are committed, not fetched.
+COMMITTED = ("toy_", "explosion-vectors", "a2d_word_counts")
+
 
 def advice(path: str | Path) -> str:
     """How to get a file that is missing or damaged."""
@@ -156,4 +159,9 @@ def advice(path: str | Path) -> str:
                 f"({download.megabytes} MB; `make weights` for all that profile 'paper' needs), or "
                 f"{download.url} by hand"
             )
+    if Path(path).name.startswith(COMMITTED):
+        return (
+            "it comes with the kit: `git checkout -- data` restores it in a checkout, and "
+            "`pip install --force-reinstall --no-deps .` there in an installed package"
+        )
     return "restore the file, or fetch it again"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acga_lib.clip import Letterbox
-from acga_lib.config import ROOT, Profile
+from acga_lib.config import Profile, data_file
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, DataError
 from acga_lib.experiment.features import MODALITIES, Recipe, Trunk
@@ -105,7 +105,7 @@ class Segmenter:
         extractors = []
         for modality in method.modalities:
             kind = MODALITIES[modality]
-            weights = ROOT / "data" / "weights" / kind.weights(profile)
+            weights = data_file("weights", kind.weights(profile))
             recipe = Recipe.of(profile, weights, modality=modality)
             extractors.append((recipe, kind.load(weights).eval()))
         if "+".join(recipe.key for recipe, _ in extractors) != record.get("features"):

@@ -6,31 +6,31 @@ benchmarks for the other profiles.
 """
 
 import csv
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acga_lib.config import data_file
 from acga_lib.errors import DataError, QueryError
-
-if TYPE_CHECKING:
-    from gensim.models import KeyedVectors
+from acga_lib.hashes import file_hash, hold_recorded
+from acga_lib.published import advice
+from acga_lib.vector_files import read_vectors
 
 #: Longest sentence in words; the benchmarks' longest has exactly 20.
 MAX_WORDS = 20
 #: Numbers per word (word2vec, and the input width of the text encoder).
 WORD_DIM = 300
-#: The committed vectors, relative to the repository's root.
-DEFAULT_VECTORS = Path("data", "word_vectors", "explosion-vectors-300d-subset.bin")
+#: The committed vectors, in `data/word_vectors`.
+DEFAULT_VECTORS = "explosion-vectors-300d-subset.bin"
 
 #: How often each word occurs in A2D Sentences; the committed vectors are whitened with it.
-WORD_COUNTS = Path("data", "word_vectors", "a2d_word_counts.csv")
+WORD_COUNTS = "a2d_word_counts.csv"
 #: Root mean square length of the whitened vectors over words as sentences use them. As they are
 #: (68), the vectors drive the tanh of the text encoder into saturation; much shorter ones, a short
 #: training barely notices.
@@ -96,26 +96,23 @@ class WordVectors:
     """Frozen word vectors. Build it with `WordVectors.load`.
 
     Args:
-        vectors: gensim keyed vectors of `WORD_DIM` numbers.
+        words: the words, each once.
+        vectors: float32 [n, 300], theirs.
         path: the file that they came from, for `fingerprint` and messages.
         counts: how often each word is used; the vectors are whitened over these words (`whiten`).
             None leaves them as they are.
     """
 
     def __init__(
-        self, vectors: "KeyedVectors", *, path: Path, counts: Mapping[str, int] | None = None
-    ) -> None:
-        if vectors.vector_size != WORD_DIM:
-            raise DataError(
-                f"{path}: vectors have {vectors.vector_size} numbers instead of {WORD_DIM}: "
-                "use a 300-dimensional word2vec file"
-            )
-        self._vectors = vectors
+        self, words: Sequence[str], vectors: NDArray[np.float32], *, path: Path,
+        counts: Mapping[str, int] | None = None,
+    ) -> None:  # fmt: skip
+        self._index = {word: row for row, word in enumerate(words)}
         self.path = path
-        self._rows: NDArray[np.float32] = vectors.vectors
+        self._rows = vectors
         if counts is not None:
-            weights = np.sqrt([float(counts.get(word, 0)) for word in vectors.index_to_key])
-            self._rows = whiten(vectors.vectors, weights, length=COMMITTED_LENGTH)
+            weights = np.sqrt([float(counts.get(word, 0)) for word in words])
+            self._rows = whiten(vectors, weights, length=COMMITTED_LENGTH)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
@@ -127,45 +124,33 @@ class WordVectors:
                 Google News vectors, `word_files.load_large` reads what a query can ask for.
 
         Raises:
-            DataError: the file is missing, damaged, or not 300-dimensional.
+            DataError: the file is missing, damaged, in another format, or not 300-dimensional.
         """
-        root = Path(__file__).resolve().parents[1]
-        file = root / DEFAULT_VECTORS if path is None else Path(path)
-        if not file.is_file():
-            raise DataError(f"{file}: no such word-vector file: give the path of a word2vec .bin")
-        # gensim takes about a second to import; only loading vectors needs it.
-        from gensim.models import KeyedVectors
-
-        try:
-            vectors = KeyedVectors.load_word2vec_format(str(file), binary=True)
-        except (EOFError, ValueError, OSError, MemoryError) as error:
-            raise DataError(
-                f"{file}: not a readable word2vec binary file ({error}): fetch it again"
-            ) from error
         if path is not None:
-            return cls(vectors, path=file)
-        with (root / WORD_COUNTS).open(newline="") as lines:
-            counts = {row["word"]: int(row["count"]) for row in csv.DictReader(lines)}
-        return cls(vectors, path=file, counts=counts)
+            file = Path(path).expanduser()
+            return cls(*read_vectors(file, width=WORD_DIM), path=file)
+        file = data_file("word_vectors", DEFAULT_VECTORS)
+        words, vectors = read_vectors(file, width=WORD_DIM)
+        counts = _read_counts(data_file("word_vectors", WORD_COUNTS))
+        return cls(words, vectors, path=file, counts=counts)
 
     def __len__(self) -> int:
         """Number of words with a vector."""
-        return len(self._vectors)
+        return len(self._index)
 
     def __contains__(self, word: str) -> bool:
         """Whether `word`, exactly as written, has a vector."""
-        return word in self._vectors
+        return word in self._index
 
     @property
     def words(self) -> list[str]:
         """The words that have a vector, in the file's order."""
-        return list(self._vectors.index_to_key)
+        return list(self._index)
 
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the file, for run records; read once."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(self.path)
 
     def encode(self, query: str) -> Encoded:
         """Turn a sentence into zero-padded word vectors.
@@ -180,7 +165,7 @@ class WordVectors:
             QueryError: no word, too many words, or not one word that has a vector.
         """
         tokens = tuple(tokenize(query))
-        unknown = tuple(word for word in tokens if word not in self._vectors)
+        unknown = tuple(word for word in tokens if word not in self._index)
         if len(unknown) == len(tokens):
             raise QueryError(
                 f"no word of the query {query!r} is among the {len(self):,} words of "
@@ -188,8 +173,8 @@ class WordVectors:
             )
         rows = np.zeros((MAX_WORDS, WORD_DIM), dtype=np.float32)
         for row, word in zip(rows, tokens, strict=False):
-            if word in self._vectors:
-                row[:] = self._rows[self._vectors.key_to_index[word]]
+            if word in self._index:
+                row[:] = self._rows[self._index[word]]
         return Encoded(vectors=rows, tokens=tokens, unknown=unknown)
 
     def encode_many(self, queries: Iterable[str]) -> list[Encoded]:
@@ -224,6 +209,16 @@ class Vocabulary:
         row[MAX_WORDS - len(tokens) :] = [self._numbers.get(word, 1) for word in tokens]
         unknown = tuple(word for word in tokens if word not in self._numbers)
         return Encoded(vectors=row, tokens=tokens, unknown=unknown)
+
+
+def _read_counts(path: Path) -> dict[str, int]:
+    """word -> how often it is used, from a table `word,count`. Raises DataError."""
+    try:
+        hold_recorded(path)
+        with path.open(newline="", encoding="utf-8") as lines:
+            return {row["word"]: int(row["count"]) for row in csv.DictReader(lines)}
+    except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
+        raise DataError(f"{path}: no list of word counts ({error!r}); {advice(path)}") from error
 
 
 def whiten(

@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from acga_lib.errors import CheckpointError
 from acga_lib.i3d import scaled
-from acga_lib.weights import load_tensors
+from acga_lib.weights import load_tensors, misfit, state_of
 
 #: Channels of every convolution, in blocks that each end with 2x2 max pooling.
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -127,18 +127,14 @@ def load_vgg(path: str | Path) -> VGG16:
             f"{path}: not a VGG-16 checkpoint: no convolution 'features.0.weight' (torchvision's "
             "vgg16) or 'conv1_1.weight' (our own) in it; fetch one of these layouts"
         )
-    model = VGG16(width=stem.shape[0] / 64)
-    wanted = model.state_dict()
-    for key in [*wanted, *state]:
-        expected, found = (
-            tuple(entries[key].shape) if key in entries else "nothing"
-            for entries in (wanted, state)
+    width = len(stem) / 64
+    wanted = state_of(lambda: VGG16(width=width), where=f"{path}: ")
+    if wrong := misfit(wanted, state) or ", ".join(state.keys() - wanted.keys()):
+        raise CheckpointError(
+            f"{path}: in a VGG-16 of width {width:g}, {wrong}. The file is incomplete or of "
+            "another network; fetch vgg16's weights."
         )
-        if expected != found:
-            raise CheckpointError(
-                f"{path}: '{key}' should be {expected} in a VGG-16 of width {model.width:g} and is "
-                f"{found}. The file is incomplete or of another network; fetch vgg16's weights."
-            )
+    model = VGG16(width=width)
     model.load_state_dict(state)
     return model.eval()
 

@@ -10,66 +10,90 @@ This reads files and yet is no part of `acga_lib.files`: `ACGA.from_authors` and
 path, and the paper's modules import no wing.
 """
 
-import hashlib
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from acga_lib.errors import CheckpointError, DataError
+from acga_lib.hashes import hold_recorded
 from acga_lib.published import advice
 
-
-def file_hash(path: str | Path) -> str:
-    """sha256 of a file's bytes, hexadecimal. Raises DataError when it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); {advice(path)}") from error
-
-
-def recorded_hash(path: Path) -> str | None:
-    """The sha256 kept beside a file when it was fetched; None where there is none."""
-    record = path.with_name(path.name + ".sha256")
-    return record.read_text().split()[0] if record.is_file() else None
+#: What wrappers of a network put before all its names: DataParallel, torch.compile.
+WRAPPERS = ("module.", "_orig_mod.")
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
     """Read a `.safetensors` or PyTorch weight file without running any code in it.
 
-    Of a checkpoint with a `state_dict`, that is taken. Raises CheckpointError when the file is
-    missing, damaged, not the recorded one, or holds anything but tensors.
+    Of a trainer's checkpoint, the network is taken (`network_state`). Raises CheckpointError when
+    the file is missing, damaged, not the recorded one, or holds anything but a network's numbers.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(f"{path}: no such weight file; {advice(path)}")
-    recorded = recorded_hash(path)
-    if recorded and file_hash(path) != recorded:
-        raise CheckpointError(
-            f"{path}: damaged or replaced since it was fetched: its sha256 is not the one in "
-            f"{path.name}.sha256. Delete both files and {advice(path)}"
-        )
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        _check_crc(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        hold_recorded(path)
+        loaded = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
+    except PermissionError as error:
+        raise CheckpointError(f"{path}: may not be read; ask its owner for access") from error
     except Exception as error:
         raise CheckpointError(f"{path}: {_reason(error, path)}") from error
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
-        loaded = loaded["state_dict"]
+    return network_state(loaded, where=f"{path}: ")
+
+
+def network_state(loaded: object, *, where: str = "") -> dict[str, Tensor]:
+    """The tensors of a network by name, out of what a trainer saved.
+
+    That is the state dict itself, or a checkpoint that holds it in a mapping beside an optimizer
+    and the like: `state_dict`, or the only one with tensors (`model`, `model_state_dict`, `net`).
+    `where` begins the messages. Raises CheckpointError where no mapping, or not one alone, can be
+    meant, and where a value is not a number or no memory holds it.
+    """
     if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"{path}: holds a {type(loaded).__name__}, not a network's weights")
-    return {k: v for k, v in loaded.items() if isinstance(v, Tensor)}
+        raise CheckpointError(f"{where}holds a {type(loaded).__name__}, not a network's weights")
+    inside = {name: part for name, part in loaded.items() if _is_state(part)}
+    if len(inside) > 1 and "state_dict" not in inside:
+        raise CheckpointError(
+            f"{where}holds several networks ({', '.join(map(repr, inside))}): save the one that is "
+            "meant as a file of its own, and give that"
+        )
+    state = _tensors(inside.get("state_dict", next(iter(inside.values()), loaded)))
+    if not state:
+        raise CheckpointError(
+            f"{where}no tensors by name among its {len(loaded)} entries (first: "
+            f"{', '.join(map(repr, list(loaded)[:5])) or 'none'}); save the network's state_dict "
+            "as a file of its own, and give that"
+        )
+    for name, tensor in state.items():
+        if wrong := _not_numbers(name, tensor):
+            raise CheckpointError(f"{where}'{name}' {wrong}; fetch the file again, or train anew")
+    return _unwrapped(state)
+
+
+def state_of(build: Callable[[], nn.Module], *, where: str) -> dict[str, Tensor]:
+    """The names, shapes and types of a network's state, without memory for its numbers.
+
+    What a file's first layer says of the width is held against the rest of the file before a
+    network of that width is built. `where` begins the message. Raises CheckpointError for sizes
+    that no memory has.
+    """
+    try:
+        with torch.device("meta"):
+            return build().state_dict()
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise CheckpointError(f"{where}no network can be so wide ({error})") from error
 
 
 def misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
-    """The first entry of a network's state that `found` lacks or has in another shape, in words.
+    """The first entry of a network's state that `found` lacks or has otherwise, in words: in
+    another shape, or as integers where the network computes with real numbers.
 
     BatchNorm's `num_batches_tracked` may be missing: it is of no use and older files have none.
     None where everything fits; entries of `found` that nobody wants are not looked at.
@@ -78,20 +102,63 @@ def misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | N
         shape = tuple(found[key].shape) if key in found else "nothing"
         if shape != tuple(wanted[key].shape):
             return f"'{key}' should be {tuple(wanted[key].shape)} and is {shape}"
+        if wanted[key].is_floating_point() and not found[key].is_floating_point():
+            return f"'{key}' should hold real numbers and holds {found[key].dtype}"
     return None
 
 
-def _check_crc(path: Path) -> None:
+def _tensors(mapping: Mapping) -> dict[str, Tensor]:
+    return {k: v for k, v in mapping.items() if isinstance(k, str) and isinstance(v, Tensor)}
+
+
+def _is_state(part: object) -> bool:
+    """Whether `part` can be a network's state: not only numbers that were measured (0-D)."""
+    return isinstance(part, Mapping) and any(v.ndim for v in _tensors(part).values())
+
+
+def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    for prefix in WRAPPERS * 2:  # a compiled network in DataParallel, or the other way round
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
+
+
+def _not_numbers(name: str, tensor: Tensor) -> str | None:
+    """What keeps a tensor from being used as it is, in words; None where nothing does."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        return "is sparse, quantised or without values: save it as a plain tensor"
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return f"declares {tuple(tensor.shape)}, more numbers than the file holds"
+    if not tensor.is_floating_point():
+        return None
+    values = tensor.to(torch.float32)  # what the networks compute with
+    if count := int((~values.isfinite()).sum()):
+        return f"holds {count:,} values that are not a number or infinite: it is damaged"
+    if name.endswith("running_var") and (values < 0).any():
+        return "is a variance and holds values below zero: it is damaged"
+    return None
+
+
+def _load_torch(path: Path) -> object:
+    _check_zip(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _check_zip(path: Path) -> None:
     """Raises BadZipFile where an entry of a zip differs from its CRC-32, which torch ignores.
 
-    A recorded CRC of 0 means that torch.save was told not to compute it.
+    A recorded CRC of 0 means that torch.save was told not to compute it. torch packs nothing
+    either, so entries that are together larger than the file are no checkpoint but a bomb.
     """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for entry in (entry for entry in archive.infolist() if entry.CRC):
-                with archive.open(entry) as content:
-                    while content.read(1 << 20):
-                        pass
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+            raise zipfile.BadZipFile("its entries are larger than the file")
+        for entry in (entry for entry in archive.infolist() if entry.CRC):
+            with archive.open(entry) as content:
+                while content.read(1 << 20):
+                    pass
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -2,14 +2,19 @@
 
 import csv
 import gzip
+import pickle
+import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
+from gensim.models import KeyedVectors
 
+from acga_lib import config
 from acga_lib.config import ROOT
 from acga_lib.errors import DataError, QueryError
-from acga_lib.text import WORD_COUNTS, WordVectors, tokenize
+from acga_lib.text import DEFAULT_VECTORS, WORD_COUNTS, WordVectors, tokenize
+from acga_lib.vector_files import read_vectors
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ def test_rows_are_the_files_vectors_then_zeros_and_unknown_words_are_reported(ve
 def test_the_committed_vectors_are_white_over_the_words_of_real_sentences(shared, vectors):
     with (shared / "a2d_sentences/a2d_annotation.txt").open(newline="") as file:
         counts = Counter(w for row in csv.DictReader(file) for w in tokenize(row["query"]))
-    with (ROOT / WORD_COUNTS).open(newline="") as file:
+    with (ROOT / "data" / "word_vectors" / WORD_COUNTS).open(newline="") as file:
         assert {row["word"]: int(row["count"]) for row in csv.DictReader(file)} == counts
     known = [word for word in counts if word in vectors]
     rows = np.array([vectors.encode(word).vectors[0] for word in known], dtype=np.float64)
@@ -112,3 +117,60 @@ def test_compressed_vectors_load_too(tmp_path):
     with gzip.open(file, "wb") as out:
         out.write(b"1 300\ndog " + np.ones(300, "<f4").tobytes() + b"\n")
     assert WordVectors.load(file).encode("dog").vectors.sum() == 300
+
+
+def test_the_vectors_are_those_that_gensim_reads(vectors):
+    gensim = KeyedVectors.load_word2vec_format(str(vectors.path), binary=True)
+    words, rows = read_vectors(vectors.path, width=300)
+    assert words == gensim.index_to_key
+    np.testing.assert_array_equal(rows, gensim.vectors)
+
+
+ROW = b"dog " + np.ones(300, "<f4").tobytes()
+NUMBERS = b" ".join([b"0.1"] * 300)
+OTHER_FORMS = {
+    "word2vec.txt": (b"1 300\ndog " + NUMBERS + b"\n", "in text form.*load_word2vec_format"),
+    "aligned.txt": (b"2 300\n" + 2 * (b"dog " + b"0.1 " * 300), "in text form"),
+    "glove.txt": (b"the " + NUMBERS + b"\n", "without a header.*no_header=True"),
+    "gensim.kv": (pickle.dumps({"vectors": 1}), r"gensim's own format.*KeyedVectors\.load"),
+    "page.bin": (b"<!DOCTYPE html>", "begins with b'<!DOCTYPE"),
+    "pointer.bin": (b"version https://git-lfs.github.com/spec/v1\n", "begins with"),
+    "empty.bin": (b"", "begins with b''"),
+    "cut.bin": (b"2 300\n" + ROW + b"cat " + ROW[4:-300], "ends early|more than its bytes"),
+    "promises.bin": (b"999999999999 300\n" + ROW, "declares 999,999,999,999 words, more than"),
+    "promises.bin.gz": (b"900000 300\n" + ROW, "declares 900,000 words, more than"),
+    "bomb.bin.gz": (b"1000 300\n" + bytes(20_000_000), "word 1 has no end"),
+    "no header.bin.gz": (bytes(20_000_000), "begins with"),
+    "longer.bin": (b"1 300\n" + 2 * ROW, "something follows the last vector"),
+    "nan.bin": (b"1 300\n" + ROW[:-4] + np.full(1, np.nan, "<f4").tobytes(), "'dog'.*not a numb"),
+    "infinite.bin": (b"1 300\n" + ROW[:-4] + np.full(1, np.inf, "<f4").tobytes(), "infinite"),
+    "twice.bin": (b"2 300\n" + ROW + b"dog " + bytes(1200), "'dog' stands twice"),
+    "latin.bin": (b"1 300\ncaf\xe9" + ROW, "can't decode"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FORMS)
+def test_what_is_not_a_sound_word2vec_binary_file_is_named(name, tmp_path):
+    content, message = OTHER_FORMS[name]
+    file = tmp_path / name
+    file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+    with pytest.raises(DataError, match=rf"{file}: .*{message}"):
+        WordVectors.load(file)
+
+
+def test_a_word_that_stands_twice_with_one_vector_is_one_word(tmp_path):
+    (tmp_path / "twice.bin").write_bytes(b"2 300\n" + 2 * ROW)
+    assert WordVectors.load(tmp_path / "twice.bin").words == ["dog"]
+
+
+def test_a_changed_bit_of_the_committed_files_is_noticed(tmp_path, monkeypatch):
+    folder = tmp_path / "data" / "word_vectors"
+    shutil.copytree(config.ROOT / "data" / "word_vectors", folder)
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    for name in (DEFAULT_VECTORS, WORD_COUNTS):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+        with pytest.raises(DataError, match=rf"{name}: damaged.*comes with the kit"):
+            WordVectors.load()
+        (folder / name).write_bytes(whole)
+    WordVectors.load()

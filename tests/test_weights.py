@@ -4,13 +4,14 @@ import hashlib
 import os
 import pickle
 import tarfile
+import zipfile
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from acga_lib.errors import CheckpointError
-from acga_lib.i3d import load_i3d
+from acga_lib.i3d import I3D, STEM, load_i3d
 from acga_lib.model import ACGA
 from acga_lib.vgg import load_vgg
 from acga_lib.weights import load_tensors
@@ -45,6 +46,103 @@ def test_old_and_new_formats_and_checkpoints_are_read(old, tmp_path):
         found = load_tensors(save(tmp_path / "x.pth.tar", content, old=old))
         assert found.keys() == STATE.keys()
         assert all(torch.equal(found[key], STATE[key]) for key in STATE)
+
+
+@pytest.mark.parametrize("name", ["state_dict", "model", "model_state_dict", "net", "weights"])
+def test_a_network_is_found_inside_any_trainers_checkpoint(name, tmp_path):
+    optimizer = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
+    content = {"epoch": 9, name: STATE, "optimizer": optimizer, "best": {"loss": torch.tensor(1.0)}}
+    assert load_tensors(save(tmp_path / "x.pt", content)).keys() == STATE.keys()
+    wrapped = {f"module._orig_mod.{key}": value for key, value in STATE.items()}
+    assert load_tensors(save(tmp_path / "x.pt", {name: wrapped})).keys() == STATE.keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"model": STATE, "model_ema": STATE}, r"holds several networks \('model', 'model_ema'\)"),
+        ({"epoch": 9, "args": {"lr": 0.1}}, "no tensors by name among its 2.*'epoch', 'args'"),
+        ({0: torch.zeros(3)}, "no tensors by name.*first: 0"),
+        ({}, "no tensors by name.*none"),
+        ([torch.zeros(3)], "holds a list"),
+        (torch.zeros(3), "holds a Tensor"),
+    ],
+)
+def test_a_file_without_one_network_says_what_is_in_it(content, message, tmp_path):
+    path = save(tmp_path / "x.pt", content)
+    for load in LOADERS:
+        with pytest.raises(CheckpointError, match=rf"{path}: {message}"):
+            load(path)
+    with pytest.raises(CheckpointError, match=message):
+        ACGA.from_authors(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("a.weight", torch.tensor([1, float("nan")]), "holds 1 values that are not a number"),
+        ("a.weight", torch.tensor([1, -float("inf")]), "not a number or infinite"),
+        ("a.weight", torch.tensor([1e300], dtype=torch.float64), "not a number or infinite"),
+        ("a.running_var", torch.tensor([1.0, -1e-3]), "is a variance and holds values below zero"),
+        ("a.weight", torch.zeros(1).expand(10**12, 3), "more numbers than the file holds"),
+        ("a.weight", torch.eye(3).to_sparse(), "is sparse"),
+        ("a.weight", torch.zeros(3, device="meta"), "without values"),
+    ],
+)
+def test_an_entry_that_is_not_plain_numbers_is_named(name, value, message, tmp_path):
+    path = save(tmp_path / "x.pt", {name: value})
+    for load in LOADERS:
+        with pytest.raises(CheckpointError, match=rf"{path}: '{name}' .*{message}"):
+            load(path)
+    with pytest.raises(CheckpointError, match=f"'{name}' .*{message}"):
+        ACGA.from_authors({name: value})
+
+
+@pytest.mark.parametrize(
+    ("load", "state", "message"),
+    [
+        (load_i3d, {STEM: torch.zeros(10**7, 3, 1, 1, 1, dtype=torch.int8)}, "conv3d_1a_7x7"),
+        (load_i3d, {STEM: torch.zeros(1, 10**7, 1, 1, 1, dtype=torch.int8)}, "conv3d_1a_7x7"),
+        (
+            load_vgg,
+            {"conv1_1.weight": torch.zeros(10**7, 1, 1, 1, dtype=torch.int8)},
+            "no network can be so wide",
+        ),
+    ],
+)
+def test_the_width_that_a_file_declares_takes_no_memory_before_the_rest_fits(
+    load, state, message, tmp_path
+):
+    path = save(tmp_path / "x.pt", state)
+    with pytest.raises(CheckpointError, match=rf"{path}: .*{message}"):
+        load(path)
+
+
+def test_integers_are_no_weights(tmp_path):
+    state = {key: value.to(torch.int8) for key, value in I3D(width=0.125).state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"x\.pt: .*should hold real numbers and holds.*int8"):
+        load_i3d(save(tmp_path / "x.pt", state))
+
+
+def test_a_network_drawn_after_loading_is_the_one_drawn_without_shapes_first(tmp_path):
+    path = save(tmp_path / "x.pt", I3D(width=0.125).state_dict())
+    torch.manual_seed(0)
+    I3D(width=0.125)
+    wanted = torch.get_rng_state()
+    torch.manual_seed(0)
+    load_i3d(path)
+    assert torch.equal(torch.get_rng_state(), wanted)
+
+
+def test_packed_entries_are_not_unpacked(tmp_path):
+    path = save(tmp_path / "x.pt", {"a": torch.zeros(10**7)})
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(
+        tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED
+    ) as bomb:  # fmt: skip
+        for name in whole.namelist():
+            bomb.writestr(name, whole.read(name))
+    with pytest.raises(CheckpointError, match=r"bomb\.pt: .*larger than the file"):
+        load_tensors(tmp_path / "bomb.pt")
 
 
 def test_a_changed_bit_that_torch_does_not_notice_is_noticed(tmp_path):

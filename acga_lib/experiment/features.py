@@ -32,9 +32,9 @@ from acga_lib.errors import DataError
 from acga_lib.files.packed import pack, unpack
 from acga_lib.files.storage import hold_room, megabytes, named_if_full
 from acga_lib.flow import clip_flow, flow_to_input
+from acga_lib.hashes import file_hash
 from acga_lib.i3d import I3D, load_i3d
 from acga_lib.vgg import VGG16, image_to_input, load_vgg
-from acga_lib.weights import file_hash
 
 #: A frozen network: its `trunk` computes what is stored.
 Trunk = I3D | VGG16

@@ -18,9 +18,10 @@ from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, ConfigError
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.tensors import Batch, SampleTensors
+from acga_lib.hashes import file_hash
 from acga_lib.methods import METHODS
 from acga_lib.model import Responses
-from acga_lib.weights import file_hash, load_tensors, misfit
+from acga_lib.weights import load_tensors, misfit
 
 #: How masks are scored. "original": thresholded on the original frame, against the untouched
 #: ground truth. "authors": thresholded on the square and mapped back, against a ground truth that

@@ -3,7 +3,7 @@
 from torch import nn
 
 from acga_lib.baselines import Gavrilyuk, TwoStream, scaled_hu, scaled_li
-from acga_lib.config import ROOT, WORD_VECTORS, Profile
+from acga_lib.config import WORD_VECTORS, Profile, data_file
 from acga_lib.files.word_files import load_large
 from acga_lib.i3d import scaled
 from acga_lib.methods import METHODS, MethodConfig
@@ -40,5 +40,5 @@ def reader_of(method: MethodConfig, profile: Profile) -> WordVectors | Vocabular
     if method.network in ("hu", "li"):
         return Vocabulary.load()
     if profile.name in WORD_VECTORS:
-        return load_large(ROOT / "data" / "word_vectors" / WORD_VECTORS[profile.name])
+        return load_large(data_file("word_vectors", WORD_VECTORS[profile.name]))
     return WordVectors.load()

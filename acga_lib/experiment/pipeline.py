@@ -17,7 +17,7 @@ from torch import nn
 from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
 from acga_lib.benchmark.writing.jhmdb_like import generate_jhmdb_like
 from acga_lib.benchmark.writing.referit_like import generate_referit_like
-from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig, run_config
+from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig, data_file, run_config
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.errors import CheckpointError, ConfigError
 from acga_lib.experiment import processes
@@ -67,7 +67,7 @@ def default_device() -> str:
 
 def network_path(config: RunConfig, modality: str = "rgb") -> Path:
     """The weight file of the profile's frozen network for a modality."""
-    return ROOT / "data" / "weights" / MODALITIES[modality].weights(PROFILES[config.profile])
+    return data_file("weights", MODALITIES[modality].weights(PROFILES[config.profile]))
 
 
 def open_split(config: RunConfig, split: str, *, progress: bool = True) -> Sequence[Sample]:

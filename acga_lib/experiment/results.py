@@ -17,14 +17,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from acga_lib.config import ROOT, RunConfig
+from acga_lib.config import ROOT, SHIPPED, RunConfig
 from acga_lib.experiment.checkpoint import Progress
 from acga_lib.experiment.execution import PLAIN, Execution
 from acga_lib.experiment.inference import Prediction, predictions
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.files.records import write_text
+from acga_lib.hashes import file_hash
 from acga_lib.metrics import intersection_and_union, segmentation_metrics
-from acga_lib.weights import file_hash
 
 
 def points_at_the_right_half(prediction: Prediction) -> bool:
@@ -164,7 +164,12 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def _revision() -> str:
-    """The git commit, with "+changes" where library or notebooks differ from it."""
+    """The git commit, with "+changes" where library or notebooks differ from it.
+
+    Of an installed package, its version: a git repository around the working folder is another's.
+    """
+    if SHIPPED.is_dir():
+        return version("acga-lib")
 
     def git(*command: str) -> str:
         return subprocess.run(

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from acga_lib.clip import Letterbox
 from acga_lib.datasets import Sample
-from acga_lib.experiment.features import FeatureStore, StackedStores, file_hash
+from acga_lib.experiment.features import FeatureStore, StackedStores
+from acga_lib.hashes import file_hash
 from acga_lib.text import Vocabulary, WordVectors
 
 #: One sample: features, words, mask, index into the samples.

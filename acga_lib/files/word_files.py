@@ -9,21 +9,17 @@ The vectors are cased and without "a", "and", "of", "to" and numbers of several 
 such words stay zero (`text.Encoded.unknown` names them).
 """
 
-import gzip
 import os
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from filelock import FileLock
 from tqdm.auto import tqdm
 
 from acga_lib.errors import DataError
+from acga_lib.files.storage import named_if_full
 from acga_lib.published import advice
-from acga_lib.text import WordVectors, is_word
-
-BLOCK = 1 << 20
+from acga_lib.text import WORD_DIM, WordVectors, is_word
+from acga_lib.vector_files import opened, sound
 
 
 def load_large(path: Path, *, progress: bool = True) -> WordVectors:
@@ -54,50 +50,34 @@ def copy_words(source: Path, target: Path, *, progress: bool = True) -> int:
         how many were copied.
 
     Raises:
-        DataError: `source` is damaged or no word2vec binary file, or there is no room.
+        DataError: `source` is damaged or no word2vec binary file, or `target` not to be written.
+        StorageError: the disk is full.
     """
     part, kept = target.with_name(target.name + ".part"), 0
+    part.unlink(missing_ok=True)  # a stopped copy's, or a link that would lead into another file
     try:
-        with _opened(source) as file, part.open("w+b") as out:
-            count, width = (int(number) for number in file.readline(BLOCK).split())
-            header = f"{{:{len(str(count))}d}} {width}\n"  # one length for any number
+        with (
+            opened(source, width=WORD_DIM) as (count, rows),
+            named_if_full(target.parent, f"the words of {source.name}"),
+            part.open("x+b") as out,
+        ):
+            header = f"{{:{len(str(count))}d}} {WORD_DIM}\n"  # one length for any number
             out.write(header.format(0).encode())
-            rows = tqdm(_rows(file, count, 4 * width), total=count, desc=source.name, unit="word",
-                        disable=not progress)  # fmt: skip
-            for word, vector in rows:
-                if is_word(word.decode(errors="replace")):
-                    out.write(word + b" " + vector)
-                    kept += 1
+            bar = tqdm(rows, total=count, desc=source.name, unit="word", disable=not progress)
+            asked_for = (row for row in bar if is_word(row[0].decode(errors="replace")))
+            for word, vector in sound(asked_for, source):
+                out.write(word + b" " + vector)
+                kept += 1
             out.seek(0)
             out.write(header.format(kept).encode())
             out.flush()
             os.fsync(out.fileno())
         os.replace(part, target)
-    except (EOFError, ValueError, OSError, zlib.error) as error:
+    except OSError as error:
         raise DataError(
-            f"{source}: cannot be copied to {target} ({error}). Unless the disk is full, it is "
-            f"damaged or no word2vec binary file: delete it and {advice(source)}"
+            f"{target}: cannot be written ({error}): give access to the folder, or load {source} "
+            "from one that you may write to"
         ) from error
     finally:
         part.unlink(missing_ok=True)
     return kept
-
-
-def _opened(path: Path) -> BinaryIO:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
-
-
-def _rows(file: BinaryIO, count: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Every word with the `size` bytes of its vector. Raises EOFError where the file ends early."""
-    buffer, start = b"", 0
-    for _ in range(count):
-        while (space := buffer.find(b" ", start)) < 0 or len(buffer) <= space + size:
-            more = file.read(BLOCK)
-            if not more:
-                raise EOFError("the file ends early")
-            buffer, start = buffer[start:] + more, 0
-        end = space + 1 + size
-        yield buffer[start:space].lstrip(b"\n"), buffer[space + 1 : end]
-        start = end
-    if (buffer[start:] + file.read(BLOCK)).strip():  # gzip checks its CRC at the very end
-        raise ValueError("something follows the last vector")

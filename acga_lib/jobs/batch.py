@@ -14,7 +14,7 @@ from typing import Any
 
 import papermill
 
-from acga_lib.config import ROOT, parse_parameter
+from acga_lib.config import ROOT, hold_checkout, parse_parameter
 from acga_lib.errors import ConfigError, KitError
 
 
@@ -64,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ["OMP_NUM_THREADS"] = str(given.threads)  # inherited by the kernel
     try:
         parameters = dict(parse_parameter(text) for text in given.parameters)
+        hold_checkout("the notebooks")
         notebook = ROOT / "notebooks" / f"{given.notebook}.ipynb"
         if not notebook.is_file():
             names = sorted(path.stem for path in notebook.parent.glob("*.ipynb"))

@@ -13,7 +13,7 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
-from acga_lib.config import ROOT
+from acga_lib.config import ROOT, hold_checkout
 from acga_lib.errors import ConfigError, KitError
 from acga_lib.files.records import write_text
 
@@ -145,6 +145,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("address", nargs="?", help="the new https://github.com/owner/name")
     given = parser.parse_args(arguments)
     try:
+        hold_checkout("the notebooks")
         if given.address:
             move(given.address, root)
         for path in sorted((root / "notebooks").glob("*.ipynb")):

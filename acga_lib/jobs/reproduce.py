@@ -13,7 +13,7 @@ from statistics import mean
 
 from tqdm import tqdm
 
-from acga_lib.config import ROOT, RunConfig
+from acga_lib.config import ROOT, RunConfig, hold_checkout
 from acga_lib.errors import DataError, KitError
 from acga_lib.files.records import write_text
 
@@ -122,6 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Plan, run and report -> exit status."""
+    hold_checkout("the Snakefile and the notebooks")
     cores = os.cpu_count() or 1
     config = RunConfig(
         method="acga", dataset=options.dataset, profile=options.profile, data_root=options.data_root

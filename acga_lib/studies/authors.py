@@ -33,10 +33,10 @@ from acga_lib.config import ROOT
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.datasets.authors_files import AuthorsFiles, AuthorsSample
 from acga_lib.errors import ConfigError, DataError, KitError
-from acga_lib.experiment.features import file_hash
 from acga_lib.experiment.inference import threshold
 from acga_lib.experiment.results import environment
 from acga_lib.files.records import write_text
+from acga_lib.hashes import file_hash
 from acga_lib.metrics import iou, segmentation_metrics
 from acga_lib.model import ACGA
 from acga_lib.published import METRICS, RELEASED

@@ -14,11 +14,11 @@ from acga_lib.config import ROOT, RunConfig
 from acga_lib.datasets import Sample
 from acga_lib.datasets.a2d_lists import read_negatives, read_paraphrases
 from acga_lib.errors import ConfigError, DataError
-from acga_lib.experiment.features import file_hash
 from acga_lib.experiment.inference import load_run, predictions
 from acga_lib.experiment.pipeline import RUNS, inputs_of, open_split
 from acga_lib.experiment.results import breakdown, environment, evaluate
 from acga_lib.files.records import write_text
+from acga_lib.hashes import file_hash
 from acga_lib.studies.robustness import FILLERS, NOISE, measure
 
 TRANSFER = ROOT / "results" / "transfer"

@@ -11,6 +11,7 @@ import torch
 from helpers import jobs
 from safetensors.torch import load_file, save_file
 
+from acga_lib import config
 from acga_lib.benchmark.writing.formats import write_clip
 from acga_lib.clip import Letterbox
 from acga_lib.config import PROFILES, RunConfig
@@ -288,6 +289,6 @@ def test_a_missing_network_is_told_before_any_feature_is_computed(tmp_path, monk
     monkeypatch.setitem(PROFILES, "quick", lacking)
     with pytest.raises(DataError, match=r"absent\.safetensors"):
         pipeline.complete_features(RunConfig(method="acga"))
-    monkeypatch.setattr(pipeline, "ROOT", tmp_path)
+    monkeypatch.setattr(config, "ROOT", tmp_path)
     with pytest.raises(DataError, match=r"vgg16_imagenet\.pth.*acga_lib\.files\.downloads vgg16"):
         pipeline.complete_features(RunConfig(method="acga", profile="paper"))

@@ -1,19 +1,46 @@
 """Downloads from a server that misbehaves, held against the bytes that it should have sent."""
 
 import hashlib
+import os
 import re
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from acga_lib.config import PROFILES, WORD_VECTORS
-from acga_lib.errors import ConfigError, DownloadError
+from acga_lib.errors import CheckpointError, ConfigError, DownloadError
 from acga_lib.files import downloads
 from acga_lib.files.downloads import DOWNLOADS, PAPER, Download, fetch
+from acga_lib.hashes import recorded_hash
+from acga_lib.weights import load_tensors
 
-CONTENT = bytes(range(256)) * 20_000  # 5 MB
+CONTENT = b"PK\x03\x04" + bytes(range(256)) * 20_000  # 5 MB that begin as PyTorch's files do
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+PAGE = b"<!DOCTYPE html><html>Sign in to go on"
+#: What a server sends instead: status, headers, body.
+OTHER = {
+    "sends a login page": (
+        200, {"Content-Type": "text/html", "Content-Length": len(PAGE)}, PAGE
+    ),
+    "sends a page as long as the file": (
+        200, {"Content-Length": len(CONTENT)}, PAGE.ljust(len(CONTENT))
+    ),
+    "sends a short text": (200, {"Content-Length": len(PAGE)}, PAGE),
+    "sends more than it may": (200, {}, CONTENT + CONTENT),
+    "sends a length of no number": (200, {"Content-Length": "five"}, CONTENT),
+    "sends nothing": (204, {}, b""),
+    "sends a part": (
+        206, {"Content-Range": "bytes 100-199/300", "Content-Length": 100}, CONTENT[100:200]
+    ),
+    **{
+        f"sends the range {told}": (206, {"Content-Range": told, "Content-Length": 9}, b"nonsense!")
+        for told in ("", "bytes 9-3/10", "bytes 0-9/5", "bytes a-b/c", f"bytes 0-{'9' * 5000}/*")
+    },
+}  # fmt: skip
 
 
 class Server(ThreadingHTTPServer):
@@ -39,6 +66,8 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == "another range":
             start += 1
         body = CONTENT[start:]
+        if fault.startswith("sends "):
+            return self.send(OTHER[fault])
         if fault.isdigit():
             return self.send_error(int(fault))
         if asked and not body:
@@ -56,6 +85,15 @@ class Handler(BaseHTTPRequestHandler):
             body = body[:1000] + b"?" + body[1001:]
         self.wfile.write(body[: len(body) // 2] if fault in ("breaks off", "no length") else body)
 
+    def send(self, answer):
+        status, headers, body = answer
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        with suppress(ConnectionError):  # the other side may have seen enough
+            self.wfile.write(body)
+
     def log_message(self, *_):
         pass
 
@@ -63,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with Server() as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=[0.01], daemon=True).start()
         yield running
         running.shutdown()
 
@@ -171,6 +209,56 @@ def test_without_a_published_hash_later_files_are_held_against_the_first(server,
     with pytest.raises(DownloadError, match=SHA256):
         get()
     assert left(path) == ["x.pt.sha256"]
+
+
+@pytest.mark.parametrize("fault", OTHER)
+def test_what_is_not_the_file_is_refused_and_costs_nothing_that_is_kept(fault, server, get, path):
+    server.faults = [fault]
+    with pytest.raises(DownloadError, match=rf"{path}: .*{server.url}.*put it at {path}"):
+        get()
+    assert [name for name in left(path) if (path.parent / name).stat().st_size] == []
+    part = path.parent / "x.pt.part"
+    part.write_bytes(CONTENT[:9000])
+    server.faults = [fault]
+    with suppress(DownloadError):  # nonsense where a part was asked for: the whole is asked for
+        get()
+    if fault not in ("sends more than it may", "sends a page as long as the file"):
+        assert CONTENT.startswith((part if part.exists() else path).read_bytes()[:9000])
+    assert get().read_bytes() == CONTENT
+
+
+def test_a_page_put_there_by_hand_does_not_become_the_measure(get, path):
+    path.parent.mkdir()
+    path.write_bytes(PAGE)
+    with pytest.raises(DownloadError, match=rf"{path}: is there, but has 37 bytes.*5 MB"):
+        get()
+    path.write_bytes(PAGE.ljust(len(CONTENT)))
+    with pytest.raises(DownloadError, match=r"begins with b'<!DOCTYPE"):
+        get()
+    assert left(path) == ["x.pt"]
+
+
+@pytest.mark.parametrize("record", [b"", b"\n", b"\xff\xfe\x00", b"not a hash", b"abc123  x.pt"])
+def test_a_record_that_is_no_hash_is_named_and_the_file_is_not_trusted(record, get, path):
+    get()
+    (path.parent / "x.pt.sha256").write_bytes(record)
+    with pytest.raises(DownloadError, match=r"x\.pt\.sha256: holds no sha256.*delete"):
+        get()
+    with pytest.raises(CheckpointError, match=r"x\.pt\.sha256: holds no sha256.*delete"):
+        load_tensors(path)
+    get(SHA256)  # where the hash is published, the record is written anew
+    assert recorded_hash(path) == SHA256
+
+
+@pytest.mark.parametrize("kind", ["symlink_to", "hardlink_to", "fifo"])
+def test_a_link_at_the_temporary_name_leads_nowhere(kind, get, path, tmp_path):
+    path.parent.mkdir()
+    part, other = path.parent / "x.pt.part", tmp_path / "thesis.tex"
+    other.write_text("chapter 1")
+    os.mkfifo(part) if kind == "fifo" else getattr(part, kind)(other)
+    with pytest.raises(DownloadError, match=rf"{part} is a link.*delete it"):
+        get(SHA256)
+    assert other.read_text() == "chapter 1"
 
 
 def test_a_folder_that_cannot_be_written_is_named(get, path):

@@ -4,12 +4,13 @@ import gzip
 
 import numpy as np
 import pytest
+from gensim.models import KeyedVectors
 
+from acga_lib import config
 from acga_lib.config import PROFILES
 from acga_lib.errors import DataError
-from acga_lib.experiment import networks
 from acga_lib.experiment.networks import reader_of
-from acga_lib.files.word_files import load_large
+from acga_lib.files.word_files import copy_words, load_large
 from acga_lib.methods import METHODS
 from acga_lib.text import Vocabulary, WordVectors
 
@@ -45,9 +46,11 @@ def write(path, *, newline=b""):
 @pytest.mark.parametrize("newline", [b"", b"\n"])
 @pytest.mark.parametrize("name", ["large.bin", "large.bin.gz"])
 def test_every_query_reads_what_it_would_of_the_whole_file(name, newline, tmp_path, monkeypatch):
-    monkeypatch.setattr("acga_lib.files.word_files.BLOCK", 700)  # vectors lie across blocks
+    monkeypatch.setattr("acga_lib.vector_files.BLOCK", 700)  # vectors lie across blocks
     path = write(tmp_path / name, newline=newline)
-    whole, small = WordVectors.load(path), load_large(path, progress=False)
+    gensim = KeyedVectors.load_word2vec_format(str(path), binary=True)
+    whole = WordVectors(gensim.index_to_key, gensim.vectors, path=path)
+    small = load_large(path, progress=False)
     assert small.words == ["dog", "man's", "café", "in", "犬", "2nd"]
     for query in QUERIES:
         wanted, found = whole.encode(query), small.encode(query)
@@ -81,10 +84,40 @@ def test_a_damaged_file_is_named_and_leaves_nothing_behind(name, damage, tmp_pat
     assert [file.name for file in tmp_path.iterdir() if file.suffix != ".lock"] == [name]
 
 
+def test_a_sound_file_is_not_blamed_for_a_folder_that_cannot_be_written(tmp_path):
+    path = write(tmp_path / "large.bin")
+    with pytest.raises(DataError, match=r"-queries\.bin: cannot be written.*give access") as raised:
+        copy_words(path, tmp_path / "absent" / "large-queries.bin", progress=False)
+    assert "delete" not in str(raised.value)
+
+
+def test_a_link_at_the_temporary_name_leads_nowhere(tmp_path):
+    path, other = write(tmp_path / "large.bin"), tmp_path / "thesis.tex"
+    other.write_text("chapter 1")
+    (tmp_path / "large-queries.bin.part").symlink_to(other)
+    assert "dog" in load_large(path, progress=False) and other.read_text() == "chapter 1"
+
+
+def test_of_words_that_no_query_asks_for_nothing_is_expected(tmp_path):
+    """Only what is kept is held to be finite: Google News has 3 million rows."""
+    path = write(tmp_path / "large.bin")
+    content = path.read_bytes()
+    place = content.index(b"New_York ") + 9
+    nan = np.full(1, np.nan, "<f4").tobytes()
+    path.write_bytes(content[:place] + nan + content[place + 4 :])
+    assert "dog" in load_large(path, progress=False)
+    place = content.index(b"dog ") + 4
+    path.write_bytes(content[:place] + nan + content[place + 4 :])
+    (tmp_path / "large-queries.bin").unlink()
+    with pytest.raises(DataError, match=rf"{path}: the vector of 'dog'.*not a number"):
+        load_large(path, progress=False)
+
+
 def test_profile_paper_reads_google_news_and_the_small_profiles_the_committed_words(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(networks, "ROOT", tmp_path)
+    monkeypatch.setattr(config, "SHIPPED", config.ROOT / "data")  # as in an installed package
+    monkeypatch.setattr(config, "ROOT", tmp_path)
     paper, folder = PROFILES["paper"], tmp_path / "data" / "word_vectors"
     with pytest.raises(
         DataError, match=r"negative300\.bin\.gz.*acga_lib\.files\.downloads google-news"

@@ -114,7 +114,7 @@ def test_every_filler_has_a_vector_and_no_benchmark_uses_it(toy_root: Path) -> N
     vectors, vocabulary = WordVectors.load(), Vocabulary.load()
     assert all(filler in vectors for filler in FILLERS)
     assert not vocabulary.encode(" ".join(FILLERS)).unknown
-    with (ROOT / WORD_COUNTS).open(newline="") as lines:
+    with (ROOT / "data" / "word_vectors" / WORD_COUNTS).open(newline="") as lines:
         used = {row["word"] for row in csv.DictReader(lines) if int(row["count"])}
     texts = toy_root / "text_annotations"
     sentences = [one.query for one in open_dataset("a2d", root=toy_root, split="train")]

@@ -31,6 +31,7 @@ from acga_lib.experiment.execution import mixed_precision
 from acga_lib.experiment.trunks.clips import BACKGROUND, IGNORE, PAIRS, Clips, make_clip, make_clips
 from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES
 from acga_lib.files.records import write_text
+from acga_lib.hashes import file_hash
 from acga_lib.i3d import I3D, block_output, scaled
 from acga_lib.vgg import CONNECTED, VGG16, add_batch_norm, fold_batch_norm
 
@@ -240,10 +241,16 @@ def held_out_accuracy(
 
 
 def save_network(network: nn.Module, record: dict[str, Any], path: Path) -> None:
-    """Write a trained network to `path` in half precision, and its record beside it as JSON."""
+    """Write a trained network to `path` in half precision; its sha256 and its record beside it.
+
+    The old sha256 goes first: a stop in between leaves a file without one, not one that is refused.
+    """
     state = network.state_dict()
     half = {key: v.half() if v.is_floating_point() else v for key, v in state.items()}
     temporary = path.with_suffix(".tmp")
     save_file(half, temporary)
+    hash_file = path.with_name(path.name + ".sha256")
+    hash_file.unlink(missing_ok=True)
     os.replace(temporary, path)
+    write_text(hash_file, f"{file_hash(path)}  {path.name}\n")
     write_text(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
