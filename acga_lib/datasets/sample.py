@@ -141,8 +141,9 @@ class Samples(Sequence[Sample]):
 def hold_size(path: Path, size: tuple[int, ...], wanted: tuple[int, int], *, said_by: str) -> None:
     """Raise DataError unless the file's (height, width) is what `said_by` promises."""
     if tuple(size) != wanted:
+        found = " × ".join(map(str, size))
         raise DataError(
-            f"{path}: is {size[0]} × {size[1]} pixels (height × width) where {said_by} says "
+            f"{path}: is {found} pixels (height × width) where {said_by} says "
             f"{wanted[0]} × {wanted[1]}: fetch the file again, or correct {said_by}"
         )
 

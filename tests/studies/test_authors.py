@@ -136,6 +136,13 @@ def cut(root):
     path.write_bytes(path.read_bytes()[:-5000])
 
 
+def wide(root):
+    """Features that declare 197 GB a sample in a few bytes."""
+    with h5py.File(root / "video_rgb_iccv.h5", "w") as file:
+        shape = (3, 528, 4, 100_000, 100_000)
+        file.create_dataset("test", shape, "f4", chunks=(1, 1, 1, 10, 10))
+
+
 def listed(text):
     return lambda root: (root / "test.txt").write_text(text)
 
@@ -157,12 +164,24 @@ def listed(text):
         (listed("a,8,12\nb,8\nc,8,12"), "row 2 is not 'name,height,width'"),
         (listed("a,8,12\nb,8,zero\nc,8,12"), "row 2 is not"),
         (listed(""), "is empty"),
+        (listed("a,8,12\nb,1000000,1000000\nc,8,12"), "row 2: a frame of 1,000,000 × 1,000,000"),
+        (listed("a,8,12\nb,0,12\nc,8,12"), "row 2: a frame of 0 × 12"),
+        (listed('a,8,12\n"b,8,12\nc,8,12'), "line 2: .*close"),
+        (replaced("txt.h5", "test", np.zeros((3, 20, 300), int)), "is int64 .* where fractions"),
+        (wide, r"video_rgb_iccv\.h5: 'test' is 100000 cells wide where .* have 32"),
     ],
 )
 def test_files_that_are_amiss_are_named_with_what_is_wrong(tmp_path, damage, message):
     damage(small(tmp_path))
     with pytest.raises(DataError, match=message), AuthorsFiles(tmp_path, split="test") as files:
         list(files)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    small(tmp_path)
+    (tmp_path / "test.txt").write_text("a,8,12\nb,9,12\nc,10,12\n", encoding="utf-8-sig")
+    with AuthorsFiles(tmp_path, split="test") as files:
+        assert files.rows == [("a", 8, 12), ("b", 9, 12), ("c", 10, 12)]
 
 
 def test_wrong_folders_splits_and_devices_end_the_command_with_a_message(tmp_path, capsys):
