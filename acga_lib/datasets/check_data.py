@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from os.path import isdir, isfile
 from pathlib import Path
 
-from acga_lib.datasets.checks import Report, check_a2d, check_jhmdb, check_referit
+from acga_lib.datasets.checks import check_a2d, check_jhmdb, check_referit
+from acga_lib.datasets.findings import Report
 from acga_lib.errors import KitError
 from acga_lib.files.paths import given_path
 from acga_lib.methods import METHODS, REFERIT

@@ -4,14 +4,10 @@ The readers raise at the first problem; here each file is tried for itself, with
 functions, and every complaint is kept.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from acga_lib.datasets.a2d import CLIPS, MASKS, A2DSample
 from acga_lib.datasets.a2d_lists import (
@@ -24,6 +20,7 @@ from acga_lib.datasets.a2d_lists import (
     read_sentences,
 )
 from acga_lib.datasets.a2d_masks import MANIFEST, annotated_frames, check_masks, read_instances
+from acga_lib.datasets.findings import Report
 from acga_lib.datasets.jhmdb import (
     ANNOTATION,
     FRAMES,
@@ -47,10 +44,10 @@ from acga_lib.datasets.referit import (
     region_files,
 )
 from acga_lib.datasets.sample import hold_frame, hold_size
-from acga_lib.errors import DataError, KitError
+from acga_lib.errors import DataError
 from acga_lib.files.arrays import hold_foreground, read_mat
 from acga_lib.files.lists import read_cues
-from acga_lib.files.paths import is_there, refusal
+from acga_lib.files.paths import is_there
 from acga_lib.files.stills import image_size, read_image
 
 #: A video that only the published annotation names, and the counts that come with it. The samples
@@ -61,50 +58,6 @@ A2D_COUNTS = {
     "train samples": 15747, "test samples": 3800,
 }  # fmt: skip
 JHMDB_COUNTS = {"sentences": 928, "test samples": 2784}
-
-
-@dataclass
-class Report:
-    """What a check found.
-
-    Attributes:
-        counts: what there is; `expected`: what the published release has, where this is it.
-        problems: kind of file → messages.
-        hints: what may be behind them.
-    """
-
-    name: str
-    root: Path
-    progress: bool = True
-    counts: dict[str, int] = field(default_factory=dict)
-    expected: dict[str, int] = field(default_factory=dict)
-    problems: dict[str, list[str]] = field(default_factory=dict)
-    hints: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def attempt(self, kind: str) -> Iterator[None]:
-        """Run the block; a KitError in it, or what the system refuses, becomes a problem."""
-        try:
-            yield
-        except KitError as error:
-            self.add(kind, str(error))
-        except OSError as error:
-            self.add(kind, str(refusal(Path(error.filename or self.root), "file", error)))
-
-    def add(self, kind: str, message: str) -> None:
-        """Note a problem."""
-        self.problems.setdefault(kind, []).append(message)
-
-    def bar(self, items: Collection[str], what: str) -> Iterable[str]:
-        """The items, behind a progress bar."""
-        return tqdm(items, desc=f"{self.name}, {what}", disable=not self.progress)
-
-    def hold_counts(self) -> None:
-        """Every count that differs from the published release is a problem."""
-        for what, number in self.expected.items():
-            if self.counts.get(what, 0) != number:
-                self.add("counts", f"{self.counts.get(what, 0):,} {what} where the published "
-                         f"release gives {number:,}")  # fmt: skip
 
 
 def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Report:
@@ -124,12 +77,7 @@ def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Rep
         sentences = read_sentences(texts / "a2d_annotation.txt")
     with report.attempt("lists"):
         missed = read_missed(texts / "a2d_missed_videos.txt")
-    with report.attempt("lists"):
-        read_cues(texts / "cues.csv")
-    for reader, name in ((read_paraphrases, "paraphrases.csv"), (read_negatives, "negatives.csv")):
-        with report.attempt("lists"):
-            if is_there(texts / name):
-                reader(texts / name)
+    _check_companions(report, texts)
     of_split = dict.fromkeys(SPLITS, 0)
     for video_id in report.bar([name for name in sentences if name not in missed], "videos"):
         if video_id not in videos:
@@ -150,6 +98,16 @@ def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Rep
         report.expected = A2D_COUNTS
     report.hold_counts()
     return report
+
+
+def _check_companions(report: Report, texts: Path) -> None:
+    """The lists that an annotation may have beside it, and that the readers use where it does."""
+    with report.attempt("lists"):
+        read_cues(texts / "cues.csv")
+    for reader, name in ((read_paraphrases, "paraphrases.csv"), (read_negatives, "negatives.csv")):
+        with report.attempt("lists"):
+            if is_there(texts / name):
+                reader(texts / name)
 
 
 def _raw_rows(sentences: dict[str, dict[int, str]], *, published: bool) -> int:
@@ -285,6 +243,7 @@ def check_referit(root: Path, *, decode: bool = False, progress: bool = True) ->
                         video_id=image, frame=1, instance=region, query="", height=height,
                         width=width, frame_count=1, video_path=picture, mask_path=mask,
                     ).mask()  # fmt: skip
+    report.hold_counts()
     return report
 
 

@@ -7,6 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import pytest
 from helpers.benchmarks import MANIFEST, MASKS, SENTENCES, SPLITS, everything, first_masks, problems
 
@@ -84,6 +85,16 @@ def test_a_mask_file_that_another_program_writes_is_not_called_damaged(sound, tm
             everything("a2d", root)
     assert "another program holds" in told and "fetch" not in told
     assert problems("a2d", root) == {}
+
+
+def test_a_mask_file_whose_writer_was_killed_is_told_from_a_damaged_one(sound, tmp_path):
+    root = shutil.copytree(sound["a2d"], tmp_path / "a2d")
+    with h5py.File(tmp_path / "half.h5", "w", libver="latest") as file:
+        file["instance"] = [0]
+        file.flush()
+        shutil.copy(tmp_path / "half.h5", first_masks(root))
+    with pytest.raises(KitError, match=r"\.h5: another program holds .* or was killed .*h5clear"):
+        everything("a2d", root)
 
 
 @pytest.mark.parametrize("name", SPLITS)

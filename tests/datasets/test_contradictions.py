@@ -12,6 +12,8 @@ from scipy.io import loadmat, savemat
 
 from acga_lib.errors import KitError
 
+CUES = "text_annotations/cues.csv"
+
 
 def line(path, number, change):
     """A list with one line, counted from 1, changed."""
@@ -33,6 +35,12 @@ def cell(path, number, place, value):
         return ",".join(row)
 
     return line(path, number, change)
+
+
+def no_test_video(root):
+    """Every video is for training."""
+    rows = (root / MANIFEST).read_text()
+    (root / MANIFEST).write_text(rows.replace(",1\n", ",0\n"))
 
 
 def hdf5(change):
@@ -134,6 +142,10 @@ BROKEN = [
     ("a2d", cell(MANIFEST, 1, 4, "100000000"), r"videoset\.csv, line 1: a frame of 100,000,000"),
     ("a2d", cell(MANIFEST, 1, 5, "0"), r"videoset\.csv, line 1: a frame of"),
     ("a2d", cell(MANIFEST, 1, 6, "9" * 12), r"videoset\.csv, line 1"),
+    ("a2d", line(CUES, 2, lambda row: f"{row}\n{','.join(row.split(',')[:2])}{',' * 7}"),
+     r"cues\.csv, line 3: instance \d+ of video \w+ is described a second time"),
+    ("a2d", line(CUES, 1, lambda row: row.replace("actor", "cue")), "each once"),
+    ("a2d", no_test_video, "no test sample"),
     ("a2d", line(MANIFEST, 1, lambda row: f"{row}\n{row[:-1]}{1 - int(row[-1])}"),
      r"videoset\.csv, line 2: a second row for video"),
     ("a2d", hdf5(lambda ids, masks: (ids + 0.5, masks)), r"\.h5: the instance ids .* whole"),
@@ -236,6 +248,14 @@ def test_a_sentence_about_nobody_who_is_annotated_is_told(sound, tmp_path):
         file.write(f"{first_masks(root).parent.name},77,a blue whale\n")
     (told,) = problems("a2d", root)["masks"]
     assert "no frame shows instance 77" in told
+
+
+@pytest.mark.parametrize("name", ["paraphrases.csv", "negatives.csv"])
+def test_the_other_wordings_are_checked_too(sound, tmp_path, name):
+    root = shutil.copytree(sound["a2d"], tmp_path / "a2d")
+    cell(f"text_annotations/{name}", 2, -1, "...")(root)
+    (told,) = problems("a2d", root)["lists"]
+    assert f"{name}, line 2" in told and "no word" in told
 
 
 def test_masks_of_frames_that_are_not_there_are_told(sound, tmp_path):
