@@ -7,6 +7,7 @@ benchmarks for the other profiles.
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -36,44 +37,71 @@ WORD_COUNTS = "a2d_word_counts.csv"
 #: training barely notices.
 COMMITTED_LENGTH = 6.0
 
+#: What people and programs write for an apostrophe, the accents on their own among them.
+_APOSTROPHES = dict.fromkeys(
+    map(ord, "\u2018\u2019\u201b\u02bb\u02bc\u02b9\u2032\uff07`\u00b4"), "'"
+)
 #: Runs of letters and digits; an apostrophe inside a word stays ("man's"), as in the vectors' keys.
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+
+
+def normalize(text: str) -> str:
+    """Text in lowercase, whichever of Unicode's ways it was written in.
+
+    Composed and full-width letters, ligatures and the like take one form (NFKC), and so do
+    apostrophes. What cannot be seen (soft hyphens, direction and byte-order marks) is dropped, a
+    mark that no letter takes up too. Hyphens and dashes need no form of their own: each separates
+    words. ASCII stays as it is, in lowercase.
+    """
+    if text.isascii():
+        return text.lower().replace("`", "'")
+    # Before NFKC, which turns a free-standing accent into a space and a mark; a space of no width
+    # is a space.
+    text = text.translate(_APOSTROPHES).replace("\u200b", " ")
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
+    return "".join(letter for letter in text if unicodedata.category(letter) not in ("Cf", "Mn"))
 
 
 def tokenize(query: str) -> list[str]:
     """Split a sentence into lowercase words; punctuation separates words and is dropped.
 
     Args:
-        query: one sentence, in any case.
+        query: one sentence, in any case and in any form of Unicode (`normalize`).
 
     Returns:
         1 to `MAX_WORDS` words in sentence order.
 
     Raises:
-        QueryError: the sentence holds no word, or more than `MAX_WORDS`.
+        QueryError: the sentence is no text, holds no word, or more than `MAX_WORDS`.
     """
-    words = _WORD.findall(query.lower().replace("\u2019", "'"))
+    if not isinstance(query, str):
+        raise QueryError(f"the query {query!r} is no text: write a sentence such as 'a red car'")
+    words = _WORD.findall(normalize(query))
+    shown = repr(query) if len(query) <= 200 else f"{query[:200]!r}…"
     if not words:
-        raise QueryError(f"the query {query!r} holds no word: write a sentence such as 'a red car'")
+        raise QueryError(f"the query {shown} holds no word: write a sentence such as 'a red car'")
     if len(words) > MAX_WORDS:
         raise QueryError(
-            f"the query {query!r} has {len(words)} words: shorten it to at most {MAX_WORDS}"
+            f"the query {shown} has {len(words)} words: shorten it to at most {MAX_WORDS}"
         )
     return words
 
 
 def is_word(text: str) -> bool:
     """Whether `text` can be one of the words of a `tokenize`d sentence, exactly as written."""
-    return _WORD.fullmatch(text) is not None and text == text.lower()
+    return _WORD.fullmatch(text) is not None and text == normalize(text)
 
 
 def first_words(query: str, count: int) -> str:
-    """`query` up to the end of its `count`-th word (as `tokenize` counts), "" if it has none."""
-    words = list(_WORD.finditer(query))[:count]
-    if not words:
+    """`query` up to the end of its `count`-th word (as `tokenize` counts), "" if it has none.
+
+    What is cut comes back `normalize`d.
+    """
+    text = normalize(query)
+    ends = [word.end() for word in _WORD.finditer(text)]
+    if not ends:
         return ""
-    whole = len(words) < count or not _WORD.search(query, words[-1].end())
-    return query if whole else query[: words[-1].end()]
+    return query if len(ends) <= count else text[: ends[count - 1]]
 
 
 @dataclass(frozen=True, eq=False)

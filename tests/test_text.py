@@ -3,6 +3,7 @@
 import csv
 import gzip
 import pickle
+import re
 import shutil
 from collections import Counter
 
@@ -13,7 +14,14 @@ from gensim.models import KeyedVectors
 from acga_lib import config
 from acga_lib.config import ROOT
 from acga_lib.errors import DataError, QueryError
-from acga_lib.text import DEFAULT_VECTORS, WORD_COUNTS, WordVectors, tokenize
+from acga_lib.text import (
+    DEFAULT_VECTORS,
+    WORD_COUNTS,
+    WordVectors,
+    first_words,
+    is_word,
+    tokenize,
+)
 from acga_lib.vector_files import read_vectors
 
 
@@ -25,6 +33,40 @@ def vectors():
 def test_words_are_lowercase_and_keep_their_apostrophe():
     assert tokenize("A Man's leg, left-most.") == ["a", "man's", "leg", "left", "most"]
     assert tokenize("the man\u2019s 2nd café") == ["the", "man's", "2nd", "café"]
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("a nai\u0308ve man", ["a", "naïve", "man"]),  # a letter and its accent apart (NFD)
+        ("\uff52\uff45\uff44 \uff23\uff41\uff52", ["red", "car"]),  # full-width
+        ("a \ufb01ne dog \u2163", ["a", "fine", "dog", "iv"]),  # ligature, Roman numeral
+        ("left\u2011most \u2010 dog\u2014cat \uff0dfox", ["left", "most", "dog", "cat", "fox"]),
+        ("run\u00adning \ufeffdog\u200e \u200bcat", ["running", "dog", "cat"]),  # not visible
+        ("red\u200bcar red\u00a0car red\u3000car", ["red", "car"] * 3),  # other spaces
+        ("\u2018dog\u2019 \u201ccat\u201d \u0130n", ["dog", "cat", "in"]),
+        *((f"the man{mark}s leg", ["the", "man's", "leg"])
+          for mark in "'\u2018\u2019\u201b\u02b9\u02bb\u02bc\u2032\uff07\u00b4`"),
+    ],
+)  # fmt: skip
+def test_words_are_the_same_in_whichever_form_of_unicode_they_are_written(written, words):
+    assert tokenize(written) == words
+    assert all(is_word(word) for word in words)
+    assert tokenize(first_words(f"{written} more", len(words))) == words
+
+
+def test_real_and_embedded_sentences_are_split_as_before_the_forms_of_unicode_were_made_one(
+    shared, toy_root
+):
+    names = ("a2d_sentences/a2d_annotation.txt", "jhmdb_sentences/jhmdb_annotation.txt",
+             "real_pairs/text_annotations/a2d_annotation.txt")  # fmt: skip
+    embedded = [toy_root / "text_annotations" / name
+                for name in ("a2d_annotation.txt", "paraphrases.csv", "negatives.csv")]  # fmt: skip
+    for path in (*(shared / name for name in names), *embedded):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                text = row["query"].lower().replace("\u2019", "'")
+                assert tokenize(row["query"]) == re.findall(r"[^\W_]+(?:'[^\W_]+)*", text)
 
 
 def test_real_sentences_have_the_published_numbers_of_distinct_words(shared, vectors):
@@ -43,7 +85,9 @@ def test_a_sentence_of_20_words_fits_and_one_of_21_does_not(vectors):
         vectors.encode("dog " * 21)
 
 
-@pytest.mark.parametrize("query", ["", "  \n", "?!...", "xqzzy vwwk"])
+@pytest.mark.parametrize(
+    "query", ["", "  \n", "?!...", "xqzzy vwwk", None, 3, ["a", "dog"], b"dog"]
+)
 def test_a_sentence_without_a_known_word_is_refused(vectors, query):
     with pytest.raises(QueryError):
         vectors.encode(query)

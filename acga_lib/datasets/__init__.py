@@ -25,8 +25,8 @@ def open_dataset(
 
     Args:
         name: "a2d", "jhmdb" or "referit".
-        root: its folder, which holds for "a2d" `Release` and `text_annotations`, for "jhmdb"
-            `jhmdb_annotation.txt`, `Rename_Images` and `puppet_mask`, and for "referit"
+        root: its folder ("~" is home), which holds for "a2d" `Release` and `text_annotations`, for
+            "jhmdb" `jhmdb_annotation.txt`, `Rename_Images` and `puppet_mask`, and for "referit"
             `referit-dataset` and `data`.
         split: "train" or "test"; J-HMDB Sentences has the latter only.
         frames: which three frames of each video of "jhmdb" are scored: "uniform" as in the paper,
@@ -36,7 +36,8 @@ def open_dataset(
         the split's samples in a fixed order; one sample is one sentence on one annotated frame.
 
     Raises:
-        ConfigError: unknown name or split, or a choice of frames for another set than "jhmdb".
+        ConfigError: unknown name or split, a root that is no path, or a choice of frames for
+            another set than "jhmdb".
         DataError, QueryError: a file is missing or damaged, or contradicts another.
     """
     if name not in READERS:

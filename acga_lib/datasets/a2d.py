@@ -4,13 +4,10 @@ One sample is one sentence on one annotated frame. Which samples there are follo
 every peer's reader shares; on the real files they give 15,747 training and 3,800 test samples.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,12 +17,13 @@ from acga_lib.datasets.a2d_lists import (
     read_missed,
     read_sentences,
 )
+from acga_lib.datasets.a2d_masks import MANIFEST, annotated_frames, read_instances, read_mask
 from acga_lib.datasets.sample import Sample, Samples, hold_size
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.files.lists import read_cues
+from acga_lib.files.paths import given_path
 from acga_lib.files.video import read_clip, read_frames
 
-MANIFEST = "videoset.csv"
 #: Folders of the footage and of the masks, in the root and in `text_annotations`.
 CLIPS, MASKS = "Release/clips320H", "a2d_annotation_with_instances"
 
@@ -55,18 +53,10 @@ class A2DSample(Sample):
         """The actor's ground truth on the annotated frame: bool [H, W].
 
         Raises:
-            DataError: the HDF5 file is missing or damaged, lacks the instance, or holds a mask of
-                another size than the video.
+            DataError: the HDF5 file is missing, forbidden or damaged, lacks the instance, holds a
+                mask of another size than the video, or one that is not of two numbers.
         """
-        with open_masks(self.mask_path) as (ids, masks):
-            if self.instance not in ids:
-                raise DataError(
-                    f"{self.mask_path}: holds instances {ids}, not {self.instance}: fetch it again"
-                )
-            raw = masks[()] if masks.ndim == 2 else masks[ids.index(self.instance)]
-        mask = np.ascontiguousarray(raw.T != 0)
-        self._hold_size(self.mask_path, mask.shape)
-        return mask
+        return read_mask(self.mask_path, self.instance, (self.height, self.width))
 
     def _hold_size(self, path: Path, size: tuple[int, ...]) -> None:
         hold_size(path, size, (self.height, self.width), said_by=MANIFEST)
@@ -85,13 +75,13 @@ class A2DSentences(Samples):
     Raises:
         ConfigError: unknown split.
         DataError: a list or HDF5 file is missing, damaged, or contradicts another.
-        QueryError: an empty sentence.
+        QueryError: a sentence without a word, or of too many.
     """
 
     def __init__(self, *, root: str | Path, split: str) -> None:
         if split not in SPLITS:
             raise ConfigError(f"unknown split {split!r} of A2D Sentences: choose train or test")
-        root = Path(root)
+        root = given_path(root, "A2D Sentences")
         super().__init__(tuple(_read_samples(root, split)), root=root, split=split)
 
 
@@ -114,9 +104,7 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
             continue
         folder = texts / MASKS / video_id
         for path in annotated_frames(folder, expected=video.annotated):
-            with _open_h5(path) as file:
-                present = sorted(queries.keys() & set(_instances(file, path)))
-            for instance in present:
+            for instance in sorted(queries.keys() & set(read_instances(path))):
                 yield A2DSample(
                     video_id=video_id,
                     frame=int(path.stem),
@@ -129,73 +117,3 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
                     mask_path=path,
                     **cues.get((video_id, instance), {}),
                 )
-
-
-def annotated_frames(folder: Path, *, expected: int = 0) -> list[Path]:
-    """The `<frame>.h5` files of one video in frame order.
-
-    Raises:
-        DataError: no such folder, no file in it, or one not named after its frame.
-
-    Warns where there are fewer than expected: peers do not hold the two against each other.
-    """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such folder of masks: complete the dataset's download, or add the video "
-            "to a2d_missed_videos.txt"
-        )
-    # Names that begin with "." are what some archivers add next to each file.
-    files = [path for path in folder.iterdir() if path.suffix == ".h5" and path.name[0] != "."]
-    if strays := [path.name for path in files if not path.stem.isdecimal()]:
-        raise DataError(f"{folder}: {strays[0]} is not named after its frame: rename or delete it")
-    if not files:
-        raise DataError(f"{folder}: holds no mask file: complete the dataset's download")
-    if len(files) < expected:
-        warnings.warn(
-            f"{folder}: holds {len(files)} annotated frames where videoset.csv says {expected}; "
-            "`make check-data` tells whether the dataset is complete",
-            stacklevel=2,
-        )
-    return sorted(files, key=lambda path: int(path.stem))
-
-
-@contextmanager
-def open_masks(path: Path) -> Iterator[tuple[list[int], h5py.Dataset]]:
-    """The ids of the actors annotated on a frame, and their masks as stored, read when indexed.
-
-    MATLAB wrote the arrays: axes are reversed, [K, W, H], and a single mask has lost its first one.
-
-    Raises:
-        DataError: the file is missing or damaged, or does not hold one mask for each id.
-    """
-    with _open_h5(path) as file:
-        ids, masks = _instances(file, path), _dataset(file, "reMask", path)
-        count = 1 if masks.ndim == 2 else masks.shape[0]
-        if masks.ndim not in (2, 3) or count != len(ids):
-            raise DataError(
-                f"{path}: reMask {masks.shape} does not hold one mask for each of the instances "
-                f"{ids}: fetch it again"
-            )
-        yield ids, masks
-
-
-@contextmanager
-def _open_h5(path: Path) -> Iterator[h5py.File]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such mask file: complete the dataset's download")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except OSError as error:
-        raise DataError(f"{path}: not a readable HDF5 file ({error}): fetch it again") from error
-
-
-def _dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
-    if not isinstance(file.get(key), h5py.Dataset):
-        raise DataError(f"{path}: holds no {key}, only {sorted(file)}: fetch it again")
-    return file[key]
-
-
-def _instances(file: h5py.File, path: Path) -> list[int]:
-    """Ids of the actors annotated on the frame, in the order of its masks."""
-    return [int(number) for number in np.ravel(_dataset(file, "instance", path)[()])]

@@ -1,14 +1,26 @@
 """The text lists of A2D Sentences: `videoset.csv`, `a2d_annotation.txt` and their companions."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from acga_lib.errors import DataError, QueryError
-from acga_lib.files.lists import read_rows, read_text
+from acga_lib.datasets.sample import hold_frame
+from acga_lib.errors import DataError
+from acga_lib.files.lists import (
+    hold_name,
+    read_rows,
+    read_sentence,
+    read_table,
+    read_text,
+    shown,
+    whole_number,
+)
+from acga_lib.files.paths import is_there
 
 #: Meaning of the last column of `videoset.csv`, 0 and 1.
 SPLITS = ("train", "test")
+HEADER = ("video_id", "instance_id", "query")
+#: Frames of one video at most, four hours' worth; those of A2D have a few hundred.
+MAX_FRAMES = 500_000
 #: A slip in the published file (one row of video T6bNPuKV-wY); every peer drops it.
 COPIED_INSTANCE = "1 (copy)"
 
@@ -35,28 +47,37 @@ def read_manifest(path: Path) -> dict[str, Video]:
     """Read `videoset.csv` (9 columns, no header): video id → `Video`.
 
     Raises:
-        DataError: missing file, or a row that is not nine columns of the right kind.
+        DataError: missing file, a row that is not nine columns of the right kind, a size that no
+            video has, or two rows that contradict each other.
     """
-    videos = {}
+    videos: dict[str, Video] = {}
     for line, row in read_rows(path):
         try:
-            video_id, _label, _start, _end, *numbers, subset = row
-            height, width, frame_count, annotated = (int(number) for number in numbers)
-            split = SPLITS[("0", "1").index(subset.strip())]
+            video_id, _label, _start, _end, height, width, frames, annotated, subset = row
+            video = Video(
+                height=whole_number(height), width=whole_number(width),
+                frame_count=whole_number(frames, least=1, most=MAX_FRAMES),
+                annotated=whole_number(annotated),
+                split=SPLITS[("0", "1").index(subset.strip())],
+            )  # fmt: skip
         except ValueError as error:
             raise DataError(
-                f"{path}, line {line}: {row} is not vid,label,start,end,height,width,frames,"
+                f"{path}, line {line}: {shown(row)} is not vid,label,start,end,height,width,frames,"
                 f"annotated_frames,subset with subset 0 or 1 ({error}): correct the row"
             ) from error
-        videos[video_id] = Video(
-            height=height, width=width, frame_count=frame_count, annotated=annotated, split=split
-        )
+        hold_name(video_id, f"{path}, line {line}")
+        hold_frame(video.height, video.width, f"{path}, line {line}")
+        if videos.setdefault(video_id, video) != video:
+            raise DataError(
+                f"{path}, line {line}: a second row for video {video_id} contradicts the first: "
+                "delete one"
+            )
     return videos
 
 
 def read_missed(path: Path) -> frozenset[str]:
     """Read `a2d_missed_videos.txt`, the ids to leave out; none where there is no such file."""
-    return frozenset(read_text(path).split()) if path.is_file() else frozenset()
+    return frozenset(read_text(path).split()) if is_there(path) else frozenset()
 
 
 def read_sentences(path: Path) -> dict[str, dict[int, str]]:
@@ -66,30 +87,21 @@ def read_sentences(path: Path) -> dict[str, dict[int, str]]:
         video id → instance id → sentence, lowercase and stripped, without the copied row.
 
     Raises:
-        DataError: missing file, malformed row, or two sentences for one instance.
-        QueryError: an empty sentence.
+        DataError: missing file or header, malformed row, or two sentences for one instance.
+        QueryError: a sentence without a word, or of too many.
     """
     sentences: dict[str, dict[int, str]] = {}
-    for line, row in read_rows(path)[1:]:
-        if len(row) != 3 or not (row[1].isdecimal() or row[1] == COPIED_INSTANCE):
-            raise DataError(
-                f"{path}, line {line}: {row} is not video_id,instance_id,query: correct the row"
-            )
-        video_id, instance, query = row[0], row[1], row[2].strip().lower()
-        if not query:
-            raise QueryError(
-                f"{path}, line {line}: instance {instance} of video {video_id} has an empty "
-                "sentence: write one or delete the row"
-            )
+    for line, (video_id, instance, text) in read_table(path, HEADER):
         if instance == COPIED_INSTANCE:
             continue
+        number, query = _sentence(path, line, video_id, instance, text)
         of_video = sentences.setdefault(video_id, {})
-        if int(instance) in of_video:
+        if number in of_video:
             raise DataError(
                 f"{path}, line {line}: a second sentence for instance {instance} of video "
                 f"{video_id}: delete one"
             )
-        of_video[int(instance)] = query
+        of_video[number] = query
     return sentences
 
 
@@ -100,15 +112,13 @@ def read_paraphrases(path: Path) -> dict[tuple[str, int], tuple[str, ...]]:
         (video id, instance id) → sentences, lowercase and stripped, in the file's order.
 
     Raises:
-        DataError: missing file or malformed row.
-        QueryError: an empty sentence.
+        DataError: missing file or header, or malformed row.
+        QueryError: a sentence without a word, or of too many.
     """
     found: dict[tuple[str, int], tuple[str, ...]] = {}
-    for line, (video_id, instance, query) in _sentence_rows(path, 3):
-        if not instance.isdecimal():
-            raise DataError(f"{path}, line {line}: {instance!r} is not an instance id: correct it")
-        key = video_id, int(instance)
-        found[key] = (*found.get(key, ()), query)
+    for line, (video_id, instance, text) in read_table(path, HEADER):
+        number, query = _sentence(path, line, video_id, instance, text)
+        found[video_id, number] = (*found.get((video_id, number), ()), query)
     return found
 
 
@@ -119,22 +129,23 @@ def read_negatives(path: Path) -> dict[str, tuple[str, ...]]:
         video id → sentences, lowercase and stripped, in the file's order.
 
     Raises:
-        DataError: missing file or malformed row.
-        QueryError: an empty sentence.
+        DataError: missing file or header, or malformed row.
+        QueryError: a sentence without a word, or of too many.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for _, (video_id, query) in _sentence_rows(path, 2):
+    for line, (video_id, text) in read_table(path, HEADER[::2]):
+        query = read_sentence(text, f"{path}, line {line}: video {video_id}")
         found[video_id] = (*found.get(video_id, ()), query)
     return found
 
 
-def _sentence_rows(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
-    """Rows of so many columns after the header, the last one a sentence, with line numbers."""
-    (_, header), *rows = read_rows(path)
-    for line, row in rows:
-        if len(row) != columns:
-            raise DataError(f"{path}, line {line}: {row} is not {','.join(header)}: correct it")
-        query = row[-1].strip().lower()
-        if not query:
-            raise QueryError(f"{path}, line {line}: an empty sentence: write one or delete the row")
-        yield line, [*row[:-1], query]
+def _sentence(path: Path, line: int, video_id: str, instance: str, text: str) -> tuple[int, str]:
+    """The instance id and the sentence of a row."""
+    try:
+        number = whole_number(instance)
+    except ValueError as error:
+        raise DataError(
+            f"{path}, line {line}: {shown(instance)} is not an instance id of video {video_id} "
+            f"({error}): correct the row"
+        ) from error
+    return number, read_sentence(text, f"{path}, line {line}: instance {number} of {video_id}")

@@ -13,10 +13,9 @@ Their 163 GB (A2D Sentences) and 23 GB (J-HMDB Sentences) unpack into `dataset/A
 Row i of every file is sample i. The other data sets ("<split>/medium", "<split>/small", `bbox.h5`)
 serve training only. Not settled by any code: what column 1 of the list says (the kit shows it as
 the sample's name) and the number type. 163 and 23 GiB are what 19,547 and 2,784 samples take with
-four bytes a feature and word component and one byte a mask pixel; any real type is read.
+four bytes a feature and word component and one byte a mask pixel; any type of fractions is read.
 """
 
-import csv
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,11 +28,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from acga_lib.config import MAX_WORDS
+from acga_lib.datasets.sample import hold_frame
 from acga_lib.errors import ConfigError, DataError
+from acga_lib.files.arrays import HDF5_DAMAGE, open_hdf5
+from acga_lib.files.lists import read_rows, whole_number
+from acga_lib.files.paths import given_path
 
 SPLITS = ("train", "test")
 #: Values of a sample: Mixed_4e channels and steps, words and their features, cells to pixels.
 CHANNELS, STEPS, WORD_FEATURES, SCALE = 528, 4, 300, 16
+MAX_SIDE = 32  #: cells; what a file declares beyond is not allocated
 _FETCH = "fetch it again and unpack it anew (`cat …_data.tara* > …_data.tar`, then `tar xf`)"
 
 
@@ -68,7 +72,7 @@ class AuthorsFiles:
     def __init__(self, root: str | Path, *, split: str) -> None:
         if split not in SPLITS:
             raise ConfigError(f"unknown split '{split}'; choose one of: {', '.join(SPLITS)}")
-        self.root, self.split = Path(root), split
+        self.root, self.split = given_path(root, "the authors' files"), split
         if not self.root.is_dir():
             raise DataError(f"{root}: no such folder; give that of the authors' {split}.txt")
         self.rows = _read_list(self.root / f"{split}.txt")
@@ -78,9 +82,14 @@ class AuthorsFiles:
             masks = self._open(stack, "mask.h5", f"{split}/large")
             side = video.shape[-1] if video.shape else 0
             shape = (CHANNELS, STEPS, side, side)
+            if side > MAX_SIDE:
+                raise DataError(
+                    f"{video.file.filename}: '{split}' is {side} cells wide where the authors' "
+                    f"files have {MAX_SIDE}: it is not the file of that name"
+                )
             self._hold(video, shape, (1, *shape))
             self._hold(words, (MAX_WORDS, WORD_FEATURES))
-            self._hold(masks, (SCALE * side, SCALE * side))
+            self._hold(masks, (SCALE * side, SCALE * side), kinds="fiub")
             self._shape, self._sets = shape, (video, words, masks)
             self._closing = stack.pop_all()
 
@@ -111,13 +120,8 @@ class AuthorsFiles:
 
     def _open(self, stack: ExitStack, file: str, key: str) -> h5py.Dataset:
         path = self.root / file
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; {_FETCH}")
-        try:
-            opened = stack.enter_context(h5py.File(path, "r"))
-            found = opened.get(key)
-        except (OSError, RuntimeError) as error:
-            raise DataError(f"{path}: truncated or damaged ({error}); {_FETCH}") from error
+        opened = stack.enter_context(open_hdf5(path, fetch=_FETCH))
+        found = opened.get(key)
         if not isinstance(found, h5py.Dataset):
             raise DataError(
                 f"{path}: holds no data set '{key}' (but: {', '.join(opened) or 'nothing'}); "
@@ -125,13 +129,18 @@ class AuthorsFiles:
             )
         return found
 
-    def _hold(self, found: h5py.Dataset, *shapes: tuple[int, ...]) -> None:
-        """DataError unless there is, for every row of the list, a real array of one of `shapes`."""
+    def _hold(self, found: h5py.Dataset, *shapes: tuple[int, ...], kinds: str = "f") -> None:
+        """DataError unless there is, for every row of the list, an array of one of `shapes`.
+
+        kinds: numpy's letters of the number types that it may have; whole numbers are no features.
+        """
         where = f"{found.file.filename}: '{found.name}'"
-        if found.shape[1:] not in shapes or found.dtype.kind not in "fiub":
-            wanted = " or ".join(str(list(("n", *shape))).replace("'", "") for shape in shapes)
+        shape = found.shape or ()
+        if shape[1:] not in shapes or found.dtype.kind not in kinds:
+            wanted = " or ".join(str(list(("n", *one))).replace("'", "") for one in shapes)
+            numbers = "fractions" if kinds == "f" else "numbers"
             raise DataError(
-                f"{where} is {found.dtype} {list(found.shape)} where numbers {wanted} are expected"
+                f"{where} is {found.dtype} {list(shape)} where {numbers} {wanted} are expected"
             )
         if len(found) != len(self):
             lacking = f", not '{self.rows[len(found)][0]}'" if len(found) < len(self) else ""
@@ -145,7 +154,7 @@ class AuthorsFiles:
         where = f"{source.file.filename}: sample {index} ('{self.rows[index][0]}')"
         try:
             values = np.asarray(source[index], dtype=np.float32)
-        except (OSError, RuntimeError) as error:
+        except (OSError, *HDF5_DAMAGE) as error:
             raise DataError(f"{where}: damaged ({error}); {_FETCH}") from error
         if not np.isfinite(values).all():
             raise DataError(f"{where}: holds a value that is not a number; {_FETCH}")
@@ -156,24 +165,14 @@ class AuthorsFiles:
 
 def _read_list(path: Path) -> list[tuple[str, int, int]]:
     """Name, height and width of every sample. Raises DataError, with the line, if one is amiss."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}); the lists are the authors' download 'Split'"
-        ) from error
     rows = []
-    for number, row in enumerate(lines, start=1):
+    for number, row in read_rows(path, fetch="the lists are the authors' download 'Split'"):
         try:
-            name, height, width = row[0].strip(), int(row[1]), int(row[2])
-            if min(height, width) < 1:
-                raise ValueError("a size below 1 pixel")
+            name, height, width = row[0].strip(), whole_number(row[1]), whole_number(row[2])
         except (IndexError, ValueError) as error:
             raise DataError(
                 f"{path}: row {number} is not 'name,height,width' ({error}): {','.join(row)[:80]}"
             ) from error
+        hold_frame(height, width, f"{path}, row {number}")
         rows.append((name, height, width))
-    if not rows:
-        raise DataError(f"{path}: names no sample; the lists are the authors' download 'Split'")
     return rows

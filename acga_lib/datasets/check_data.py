@@ -6,10 +6,15 @@ Everything is looked at and all complaints come in one list, before any hour of 
 import argparse
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from os.path import isdir, isfile
 from pathlib import Path
 
-from acga_lib.datasets.checks import Report, check_a2d, check_jhmdb, check_referit
+from acga_lib.datasets.checks import check_a2d, check_jhmdb, check_referit
+from acga_lib.datasets.findings import Report
+from acga_lib.errors import KitError
+from acga_lib.files.paths import given_path
 from acga_lib.methods import METHODS, REFERIT
 from acga_lib.published import TABLES
 
@@ -58,16 +63,22 @@ CHECKS = {"a2d": check_a2d, "jhmdb": check_jhmdb, "referit": check_referit}
 
 
 def there(root: Path, piece: Piece) -> bool:
-    """Whether a piece lies under a root: a file with content, or a folder with anything in it."""
+    """Whether a piece lies under a root: a file with content, or a folder with anything in it.
+
+    What may not be looked at is there: the checks say who may not read what.
+    """
     path = root / piece.path
-    if path.is_dir():
-        return any(True for _ in path.iterdir())
-    return path.is_file() and (piece.may_be_empty or path.stat().st_size > 0)
+    try:
+        if path.is_dir():
+            return any(True for _ in path.iterdir())
+        return path.is_file() and (piece.may_be_empty or path.stat().st_size > 0)
+    except PermissionError:
+        return True
 
 
 def missing_pieces(name: str, root: Path) -> list[str]:
     """A line for each piece that is not there, with its source."""
-    lines = [] if root.is_dir() else [f"{root}: no such folder"]
+    lines = [] if isdir(root) else [f"{root}: no such folder"]
     for piece in PIECES[name]:
         if there(root, piece):
             continue
@@ -92,9 +103,9 @@ def hints(name: str, root: Path) -> list[str]:
             if not there(root, piece):
                 found.append(f"{archive} has not been unpacked: `{unpack} {archive.name}` in "
                              f"{archive.parent}")  # fmt: skip
-        if (path / path.name).is_dir():
+        if isdir(path / path.name):
             found.append(f"{path / path.name}: one level too deep: move what it holds up by one")
-    if (root / "Release" / "CLIPS320").is_dir():
+    if isdir(root / "Release" / "CLIPS320"):
         found.append(f"{root / 'Release' / 'CLIPS320'}: rename it clips320H")
     return list(dict.fromkeys(found))
 
@@ -107,15 +118,19 @@ def _near(root: Path) -> list[Path]:
 
 
 def _folders(parents: Iterable[Path]) -> list[Path]:
-    return [path for parent in parents if parent.is_dir()
-            for path in sorted(parent.iterdir()) if path.is_dir()]  # fmt: skip
+    """The folders in some folders; in one that may not be listed, nothing can be found."""
+    found: list[Path] = []
+    for parent in parents:
+        with suppress(OSError):
+            found += sorted(path for path in parent.iterdir() if isdir(path))
+    return found
 
 
 def _archives(piece: Piece, path: Path) -> list[Path]:
     """Where the piece's archive lies: beside it, or in a folder above."""
     folders = (path.parent, path.parent.parent, path.parent.parent.parent)
     places = [folder / piece.archive for folder in folders] if piece.archive else []
-    return [place for place in places if place.is_file()]
+    return [place for place in places if isfile(place)]
 
 
 def check(name: str, root: Path, *, decode: bool, progress: bool = True) -> Report:
@@ -181,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in PIECES:
         parser.add_argument(f"--{name}-root", default="", help="the dataset's folder")
     parser.add_argument("--decode", action="store_true",
-                        help="also decode every frame and mask (about an hour on A2D)")  # fmt: skip
+                        help="also decode every frame (about an hour on A2D)")  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="print every problem")
     given = parser.parse_args(arguments)
     roots = {name: getattr(given, f"{name}_root") for name in PIECES}
@@ -189,8 +204,12 @@ def main(arguments: list[str] | None = None) -> int:
         print("Name at least one folder: make check-data A2D_ROOT=… JHMDB_ROOT=… REFERIT_ROOT=…\n"
               "data/README.md says where each dataset comes from.", file=sys.stderr)  # fmt: skip
         return 1
-    reports = {name: check(name, Path(root), decode=given.decode)
-               for name, root in roots.items() if root}  # fmt: skip
+    try:
+        folders = {name: given_path(root, TITLES[name]) for name, root in roots.items() if root}
+    except KitError as error:
+        print(error, file=sys.stderr)
+        return 1
+    reports = {name: check(name, root, decode=given.decode) for name, root in folders.items()}
     for report in reports.values():
         print("\n".join(describe(report, verbose=given.verbose)), end="\n\n")
     print("Rows that can be made with what is complete:")

@@ -4,26 +4,27 @@ The readers raise at the first problem; here each file is tried for itself, with
 functions, and every complaint is kept.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from acga_lib.datasets.a2d import (
-    CLIPS,
-    MANIFEST,
-    MASKS,
-    A2DSample,
-    annotated_frames,
-    open_masks,
+from acga_lib.datasets.a2d import CLIPS, MASKS, A2DSample
+from acga_lib.datasets.a2d_lists import (
+    SPLITS,
+    Video,
+    read_manifest,
+    read_missed,
+    read_negatives,
+    read_paraphrases,
+    read_sentences,
 )
-from acga_lib.datasets.a2d_lists import SPLITS, Video, read_manifest, read_missed, read_sentences
+from acga_lib.datasets.a2d_masks import MANIFEST, annotated_frames, check_masks, read_instances
+from acga_lib.datasets.findings import Report
 from acga_lib.datasets.jhmdb import (
     ANNOTATION,
     FRAMES,
+    MASK_KEY,
     SCORED,
     JHMDBSample,
     action_folders,
@@ -31,11 +32,23 @@ from acga_lib.datasets.jhmdb import (
     mask_file,
     masked_frames,
     read_queries,
+    scored_frames,
 )
-from acga_lib.datasets.referit import MASK_KEY, QUERIES, read_lists, region_files
-from acga_lib.datasets.sample import hold_size
-from acga_lib.errors import DataError, KitError
-from acga_lib.files.stills import image_size, mat_shape, read_image
+from acga_lib.datasets.referit import (
+    CUES,
+    QUERIES,
+    ReferItSample,
+    cues_of,
+    read_expression,
+    read_lists,
+    region_files,
+)
+from acga_lib.datasets.sample import hold_frame, hold_size
+from acga_lib.errors import DataError
+from acga_lib.files.arrays import hold_foreground, read_mat
+from acga_lib.files.lists import read_cues
+from acga_lib.files.paths import is_there
+from acga_lib.files.stills import image_size, read_image
 
 #: A video that only the published annotation names, and the counts that come with it. The samples
 #: are those of every peer's list.
@@ -47,53 +60,11 @@ A2D_COUNTS = {
 JHMDB_COUNTS = {"sentences": 928, "test samples": 2784}
 
 
-@dataclass
-class Report:
-    """What a check found.
-
-    Attributes:
-        counts: what there is; `expected`: what the published release has, where this is it.
-        problems: kind of file → messages.
-        hints: what may be behind them.
-    """
-
-    name: str
-    root: Path
-    progress: bool = True
-    counts: dict[str, int] = field(default_factory=dict)
-    expected: dict[str, int] = field(default_factory=dict)
-    problems: dict[str, list[str]] = field(default_factory=dict)
-    hints: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def attempt(self, kind: str) -> Iterator[None]:
-        """Run the block; a KitError in it becomes a problem of this kind."""
-        try:
-            yield
-        except KitError as error:
-            self.add(kind, str(error))
-
-    def add(self, kind: str, message: str) -> None:
-        """Note a problem."""
-        self.problems.setdefault(kind, []).append(message)
-
-    def bar(self, items: Collection[str], what: str) -> Iterable[str]:
-        """The items, behind a progress bar."""
-        return tqdm(items, desc=f"{self.name}, {what}", disable=not self.progress)
-
-    def hold_counts(self) -> None:
-        """Every count that differs from the published release is a problem."""
-        for what, number in self.expected.items():
-            if self.counts.get(what, 0) != number:
-                self.add("counts", f"{self.counts.get(what, 0):,} {what} where the published "
-                         f"release gives {number:,}")  # fmt: skip
-
-
 def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Report:
-    """A2D Sentences: lists against each other, each mask file's header, each video's frame count.
+    """A2D Sentences: lists against each other, every mask, each video's frame count.
 
-    decode: also decode every frame of every video and read every mask (an hour rather than a
-    minute on the full release).
+    decode: also decode every frame of every video (an hour rather than minutes on the full
+    release).
     """
     report = Report("A2D Sentences", root, progress)
     texts = root / "text_annotations"
@@ -106,6 +77,7 @@ def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Rep
         sentences = read_sentences(texts / "a2d_annotation.txt")
     with report.attempt("lists"):
         missed = read_missed(texts / "a2d_missed_videos.txt")
+    _check_companions(report, texts)
     of_split = dict.fromkeys(SPLITS, 0)
     for video_id in report.bar([name for name in sentences if name not in missed], "videos"):
         if video_id not in videos:
@@ -115,7 +87,7 @@ def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Rep
         video = videos[video_id]
         _check_clip(report, root / CLIPS / f"{video_id}.mp4", video, decode=decode)
         of_split[video.split] += _check_masks(
-            report, texts / MASKS / video_id, video, sentences[video_id], decode=decode
+            report, texts / MASKS / video_id, video, sentences[video_id]
         )
     report.counts = {
         "videos in the manifest": len(videos), "videos without sentences": len(missed),
@@ -126,6 +98,16 @@ def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Rep
         report.expected = A2D_COUNTS
     report.hold_counts()
     return report
+
+
+def _check_companions(report: Report, texts: Path) -> None:
+    """The lists that an annotation may have beside it, and that the readers use where it does."""
+    with report.attempt("lists"):
+        read_cues(texts / "cues.csv")
+    for reader, name in ((read_paraphrases, "paraphrases.csv"), (read_negatives, "negatives.csv")):
+        with report.attempt("lists"):
+            if is_there(texts / name):
+                reader(texts / name)
 
 
 def _raw_rows(sentences: dict[str, dict[int, str]], *, published: bool) -> int:
@@ -144,9 +126,7 @@ def _check_clip(report: Report, path: Path, video: Video, *, decode: bool) -> No
         _ = sample.video() if decode else sample.read([0])
 
 
-def _check_masks(
-    report: Report, folder: Path, video: Video, queries: dict[int, str], *, decode: bool
-) -> int:
+def _check_masks(report: Report, folder: Path, video: Video, queries: dict[int, str]) -> int:
     """The HDF5 files of a video's annotated frames -> how many samples they give."""
     paths: list[Path] = []
     with report.attempt("masks"):
@@ -154,20 +134,22 @@ def _check_masks(
     if paths and len(paths) < video.annotated:
         report.add("masks", f"{folder}: holds {len(paths)} annotated frames where {MANIFEST} says "
                    f"{video.annotated}: complete the dataset's download")  # fmt: skip
-    samples = 0
+    found = []
     for path in paths:
-        with report.attempt("masks"), open_masks(path) as (ids, masks):
-            samples += len(queries.keys() & set(ids))
-            hold_size(path, masks.shape[:-3:-1], (video.height, video.width), said_by=MANIFEST)
+        with report.attempt("masks"):
+            found.append(read_instances(path))
+            check_masks(path, (video.height, video.width))
             if not 1 <= int(path.stem) <= video.frame_count:
                 raise DataError(f"{path}: the video has {video.frame_count} frames only")
-            if decode and not np.any(masks[()]):
-                raise DataError(f"{path}: all its masks are empty: fetch it again")
-    return samples
+    lost = queries.keys() - set().union(*found)
+    if paths and len(found) == len(paths) and lost:
+        report.add("masks", f"{folder}: no frame shows instance {min(lost)}, which has a sentence: "
+                   "correct its id in a2d_annotation.txt, or complete the masks")  # fmt: skip
+    return sum(len(queries.keys() & set(ids)) for ids in found)
 
 
 def check_jhmdb(root: Path, *, decode: bool = False, progress: bool = True) -> Report:
-    """J-HMDB Sentences: every frame's header and every mask file's. decode: read them all."""
+    """J-HMDB Sentences: every frame's header and every mask. decode: also decode every frame."""
     report = Report("J-HMDB Sentences", root, progress)
     queries: dict[str, str] = {}
     actions: dict[str, str] = {}
@@ -175,6 +157,8 @@ def check_jhmdb(root: Path, *, decode: bool = False, progress: bool = True) -> R
         queries = read_queries(root / ANNOTATION)
     with report.attempt("frames"):
         actions = action_folders(root / FRAMES)
+    with report.attempt("lists"):
+        read_cues(root / "cues.csv")
     samples = 0
     for video_id in report.bar(list(queries), "videos"):
         if video_id in actions:
@@ -200,6 +184,7 @@ def _check_jhmdb_video(
     for path in files:
         with report.attempt("frames"):
             sizes.append(image_size(path))
+            hold_frame(*sizes[-1], str(path))
             hold_size(path, sizes[-1], sizes[0], said_by="the video's first frame")
     if not sizes:
         if not mask_path.is_file():
@@ -213,35 +198,57 @@ def _check_jhmdb_video(
         with report.attempt("frames"):
             sample.video()
     with report.attempt("masks"):
-        masked_frames(mask_path, sizes[0], len(files))
-        if decode:
-            sample.mask()
+        masks = masked_frames(mask_path, sizes[0], len(files))
+        parts = np.atleast_3d(read_mat(mask_path, MASK_KEY))
+        if parts.shape[2] > len(files):
+            report.add("masks", f"{mask_path}: holds {parts.shape[2]} masks for {len(files)} "
+                       f"frames: complete {folder}")  # fmt: skip
+        for frame in scored_frames(masks):
+            hold_foreground(parts[:, :, frame - 1] > 0, mask_path, f"frame {frame}")
         return SCORED
     return 0
 
 
 def check_referit(root: Path, *, decode: bool = False, progress: bool = True) -> Report:
-    """ReferIt: every image's header, and that each region has a mask of the image's size.
+    """ReferIt: every expression, every image's header, each region's mask against its image.
 
-    decode: also decode every image; the masks' sizes are read from their headers.
+    decode: also decode every image.
     """
     report = Report("ReferIt", root, progress)
     sizes: dict[Path, tuple[int, int]] = {}
     for split, name in QUERIES.items():
-        path, expressions = root / "data" / name, {}
+        path = root / "data" / name
+        expressions: dict[str, list[Any]] = {}
+        cues: dict[str, list[Any]] = {}
         with report.attempt("lists"):
             expressions = read_lists(path)
+        with report.attempt("lists"):
+            cues = read_lists(path.with_name(CUES), optional=True)
         report.counts[f"{split} samples"] = sum(map(len, expressions.values()))
         for key in report.bar(expressions, split):
+            with report.attempt("lists"):
+                cues_of(key, cues, len(expressions[key]), path.with_name(CUES))
+                for text in expressions[key]:
+                    read_expression(text, key, path)
             with report.attempt("images"):
-                _, _, picture, mask = region_files(root, key, path)
+                image, region, picture, mask = region_files(root, key, path)
                 if picture not in sizes:
                     sizes[picture] = (0, 0)  # a second region of a bad image is no second problem
-                    sizes[picture] = (
-                        read_image(picture).shape[:2] if decode else image_size(picture)
-                    )
+                    sizes[picture] = _picture_size(picture, decode=decode)
+                if sizes[picture] == (0, 0):
+                    continue
+                height, width = sizes[picture]
                 with report.attempt("masks"):
-                    shape = mat_shape(mask, MASK_KEY)
-                    if sizes[picture] != (0, 0):
-                        hold_size(mask, shape, sizes[picture], said_by="its image")
+                    ReferItSample(
+                        video_id=image, frame=1, instance=region, query="", height=height,
+                        width=width, frame_count=1, video_path=picture, mask_path=mask,
+                    ).mask()  # fmt: skip
+    report.hold_counts()
     return report
+
+
+def _picture_size(path: Path, *, decode: bool) -> tuple[int, int]:
+    """(height, width) of an image, from its header or from all of it."""
+    height, width = image_size(path)
+    hold_frame(height, width, str(path))
+    return read_image(path).shape[:2] if decode else (height, width)

@@ -5,7 +5,7 @@ paper takes them "uniformly": here the middles of three equal thirds of the fram
 MTTR and later papers score a frozen random choice, which their sample list names.
 """
 
-import json
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from acga_lib.datasets.sample import Sample, Samples, hold_size
-from acga_lib.errors import ConfigError, DataError, QueryError
-from acga_lib.files.lists import read_cues, read_rows, read_text
-from acga_lib.files.stills import hold_foreground, image_size, mat_shape, read_image, read_mat
+from acga_lib.datasets.sample import Sample, Samples, hold_frame, hold_size
+from acga_lib.errors import ConfigError, DataError
+from acga_lib.files.arrays import hold_foreground, mat_shape, read_mat
+from acga_lib.files.lists import (
+    hold_name,
+    read_cues,
+    read_json,
+    read_sentence,
+    read_table,
+    whole_number,
+)
+from acga_lib.files.paths import entries, given_path, subfolders
+from acga_lib.files.stills import image_size, read_image
 
+HEADER = ("video_id", "query")
 ANNOTATION, FRAMES, MASKS = "jhmdb_annotation.txt", "Rename_Images", "puppet_mask"
 MASK_FILE, MASK_KEY = "puppet_mask.mat", "part_mask"
+#: What systems put on a disk of its own; nobody's videos, and often locked.
+SYSTEM_FOLDERS = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
 #: How many frames of a video are scored.
 SCORED = 3
 #: The paper's choice of them; any other is the path of MTTR's sample list.
@@ -50,9 +62,13 @@ class JHMDBSample(Sample):
         """The puppet of the person on the annotated frame: bool [H, W].
 
         Raises:
-            DataError: the file is missing or damaged, or the frame's mask is empty.
+            DataError: the file is missing, forbidden or damaged, of another size than the video,
+                holds other than whole numbers, or the frame's mask is empty.
         """
-        mask = read_mat(self.mask_path, MASK_KEY)[:, :, self.frame - 1] > 0
+        size = (self.height, self.width)
+        if self.frame > masked_frames(self.mask_path, size, self.frame_count):
+            raise DataError(f"{self.mask_path}: frame {self.frame} has no mask: fetch it again")
+        mask = np.atleast_3d(read_mat(self.mask_path, MASK_KEY))[:, :, self.frame - 1] > 0
         hold_foreground(mask, self.mask_path, f"frame {self.frame}")
         return mask
 
@@ -71,7 +87,7 @@ class JHMDBSentences(Samples):
     Raises:
         ConfigError: another split.
         DataError: a file is missing, damaged, or contradicts another.
-        QueryError: an empty sentence.
+        QueryError: a sentence without a word, or of too many.
     """
 
     def __init__(self, *, root: str | Path, split: str, frames: str | Path = UNIFORM) -> None:
@@ -79,8 +95,10 @@ class JHMDBSentences(Samples):
             raise ConfigError(
                 f"J-HMDB Sentences has no split {split!r}: all its videos are test; train on a2d"
             )
-        root = Path(root)
-        frozen = None if frames == UNIFORM else read_frozen(Path(frames))
+        root = given_path(root, "J-HMDB Sentences")
+        frozen = None
+        if frames != UNIFORM:
+            frozen = read_frozen(given_path(frames, "the choice of frames"))
         super().__init__(tuple(_read_samples(root, frozen)), root=root, split=split)
 
 
@@ -93,21 +111,16 @@ def read_queries(path: Path) -> dict[str, str]:
     """Read `jhmdb_annotation.txt` (header `video_id,query`): video id → sentence, lowercase.
 
     Raises:
-        DataError: missing file, malformed row, or two sentences for one video.
-        QueryError: an empty sentence.
+        DataError: missing file or header, malformed row, or two sentences for one video.
+        QueryError: a sentence without a word, or of too many.
     """
     queries: dict[str, str] = {}
-    for line, row in read_rows(path)[1:]:
-        if len(row) != 2 or row[0] in queries:
+    for line, (video_id, text) in read_table(path, HEADER):
+        if video_id in queries:
             raise DataError(
-                f"{path}, line {line}: {row} is not video_id,query with a new video: correct it"
+                f"{path}, line {line}: a second sentence for video {video_id}: delete one"
             )
-        if not row[1].strip():
-            raise QueryError(
-                f"{path}, line {line}: video {row[0]} has an empty sentence: write one or delete "
-                "the row"
-            )
-        queries[row[0]] = row[1].strip().lower()
+        queries[video_id] = read_sentence(text, f"{path}, line {line}: video {video_id}")
     return queries
 
 
@@ -126,9 +139,11 @@ def read_frozen(path: Path) -> dict[str, list[int]]:
         DataError: missing file, or not such a list.
     """
     frames: dict[str, set[int]] = {}
+    rows = read_json(path)
     try:
-        for video_id, image, *_ in json.loads(read_text(path)):
-            frames.setdefault(str(video_id), set()).add(int(Path(image).stem))
+        for video_id, image, *_ in rows:
+            hold_name(video_id, str(path))
+            frames.setdefault(video_id, set()).add(whole_number(Path(image).stem, least=1))
     except (ValueError, TypeError) as error:
         raise DataError(
             f"{path}: not MTTR's list of J-HMDB samples ({error}): give the file "
@@ -151,6 +166,7 @@ def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[S
         files = frame_files(folder)
         mask_path = mask_file(root, actions[video_id], video_id)
         height, width = image_size(files[0])
+        hold_frame(height, width, str(files[0]))
         masks = masked_frames(mask_path, (height, width), len(files))
         chosen = scored_frames(masks) if frozen is None else frozen.get(video_id, [])
         if not chosen or not 1 <= chosen[0] <= chosen[-1] <= masks:
@@ -168,23 +184,27 @@ def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[S
 
 
 def action_folders(frames: Path) -> dict[str, str]:
-    """Video id → the action whose folder holds it; the annotation does not say."""
-    if not frames.is_dir():
-        raise DataError(f"{frames}: no such folder: complete the dataset's download")
+    """Video id → the action whose folder holds it; the annotation does not say.
+
+    Raises:
+        DataError: no such folder, one that may not be listed, or one video under two actions.
+    """
     found: dict[str, str] = {}
-    for video in sorted(frames.glob("*/*/")):
-        if video.name in found:
-            raise DataError(
-                f"{video}: the same video lies under {found[video.name]}: delete one of the two"
-            )
-        found[video.name] = video.parent.name
+    for action in subfolders(frames, "frames"):
+        if action.name in SYSTEM_FOLDERS:
+            continue
+        for video in subfolders(action, "frames"):
+            if video.name in found:
+                raise DataError(
+                    f"{video}: the same video lies under {found[video.name]}: delete one of the two"
+                )
+            found[video.name] = action.name
     return found
 
 
 def frame_files(folder: Path) -> tuple[Path, ...]:
     """00001.png, 00002.png, … without a gap; files of other kinds do not matter."""
-    # Names that begin with "." are what some archivers and file browsers add.
-    files = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
+    files = [path for path in entries(folder, "frames") if path.suffix == ".png"]
     for number, path in enumerate(files, start=1):
         if path.name != frame_name(number):
             raise DataError(
@@ -202,14 +222,27 @@ def mask_file(root: Path, action: str, video_id: str) -> Path:
 
 
 def masked_frames(path: Path, size: tuple[int, int], frames: int) -> int:
-    """How many of a video's `frames` have a mask: the first ones, sometimes not all."""
+    """How many of a video's `frames` have a mask: the first ones, sometimes not all.
+
+    Raises:
+        DataError: the file is missing, forbidden or damaged, its masks have another size than the
+            frames (height, width), or there are too few or far too many.
+
+    Warns where there are more masks than frames.
+    """
     shape = mat_shape(path, MASK_KEY)
     hold_size(path, shape[:2], size, said_by="the video's first frame")
     # MATLAB drops the last axis where there is one mask.
-    masks = min(shape[2] if len(shape) == 3 else 1, frames)
-    if masks < SCORED:
+    stored = shape[2] if len(shape) == 3 else 1
+    masks = min(stored, frames)
+    if masks < SCORED or len(shape) > 3:
         raise DataError(
             f"{path}: {masks} of the video's {frames} frames have a mask where {SCORED} are "
             "needed: complete the dataset's download, or delete the video's row"
         )
+    if stored > frames:
+        told = f"{path}: holds {stored:,} masks for a video of {frames} frames; are frames missing?"
+        if stored > 2 * frames:
+            raise DataError(f"{told} Fetch both again")
+        warnings.warn(told, stacklevel=2)
     return masks

@@ -3,7 +3,6 @@
 The kit trains on it what the rows without `*` of Table 1 were trained on: images, no actions.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acga_lib.datasets.sample import Sample, Samples, hold_size
+from acga_lib.datasets.sample import Sample, Samples, hold_frame, hold_size
 from acga_lib.errors import ConfigError, DataError, QueryError
-from acga_lib.files.lists import CUE_FIELDS, read_text
-from acga_lib.files.stills import hold_foreground, image_size, read_image, read_mat
+from acga_lib.files.arrays import hold_foreground, mat_shape, read_mat
+from acga_lib.files.lists import CUE_FIELDS, hold_name, read_json, shown, whole_number
+from acga_lib.files.paths import given_path, is_there
+from acga_lib.files.stills import image_size, read_image
 from acga_lib.text import MAX_WORDS, first_words
 
 #: The file of each split, in `data`.
@@ -41,11 +42,12 @@ class ReferItSample(Sample):
         """The region that the expression means: bool [H, W]. In the file, zero is foreground.
 
         Raises:
-            DataError: the file is missing or damaged, has another size than the image, or no
-                foreground.
+            DataError: the file is missing, forbidden or damaged, has another size than the image,
+                holds other than whole numbers, or no foreground.
         """
+        size = (self.height, self.width)
+        hold_size(self.mask_path, mat_shape(self.mask_path, MASK_KEY), size, said_by="its image")
         mask = read_mat(self.mask_path, MASK_KEY) == 0
-        hold_size(self.mask_path, mask.shape, (self.height, self.width), said_by="its image")
         hold_foreground(mask, self.mask_path, f"region {self.instance}")
         return mask
 
@@ -68,7 +70,7 @@ class ReferIt(Samples):
     def __init__(self, *, root: str | Path, split: str) -> None:
         if split not in QUERIES:
             raise ConfigError(f"unknown split {split!r} of ReferIt: choose train or test")
-        root = Path(root)
+        root = given_path(root, "ReferIt")
         super().__init__(tuple(_read_samples(root, split)), root=root, split=split)
 
 
@@ -80,11 +82,12 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
         image, region, picture, mask = region_files(root, key, path)
         if image not in sizes:
             sizes[image] = image_size(picture)
+            hold_frame(*sizes[image], str(picture))
         height, width = sizes[image]
-        told = _cues_of(key, cues, len(texts), path.with_name(CUES))
+        told = cues_of(key, cues, len(texts), path.with_name(CUES))
         for text, cue in zip(texts, told, strict=True):
             yield ReferItSample(
-                video_id=image, frame=1, instance=region, query=_query(text, key, path),
+                video_id=image, frame=1, instance=region, query=read_expression(text, key, path),
                 height=height, width=width, frame_count=1, video_path=picture,
                 mask_path=mask, **cue,
             )  # fmt: skip
@@ -96,19 +99,29 @@ def region_files(root: Path, key: str, path: Path) -> tuple[str, int, Path, Path
     Raises:
         DataError: the key is not <image>_<region>.
     """
-    image, _, region = key.rpartition("_")
-    if not image or not region.isdecimal():
-        raise DataError(f"{path}: the key {key!r} is not <image>_<region>: correct it")
+    image, _, region = hold_name(key, str(path)).rpartition("_")
+    try:
+        number = whole_number(region)
+        hold_name(image, str(path))
+    except ValueError as error:
+        raise DataError(
+            f"{path}: the key {key!r} is not <image>_<region> ({error}): correct it"
+        ) from error
     folder = root / "referit-dataset"
-    return image, int(region), folder / "images" / f"{image}.jpg", folder / "mask" / f"{key}.mat"
+    return image, number, folder / "images" / f"{image}.jpg", folder / "mask" / f"{key}.mat"
 
 
-def _query(text: Any, key: str, path: Path) -> str:
-    """The expression, lowercase; of more than 20 words the first 20, as in Hu et al.'s code."""
-    query = first_words(str(text).strip().lower(), MAX_WORDS)
+def read_expression(text: Any, key: str, path: Path) -> str:
+    """An expression, lowercase; of more than 20 words the first 20, as in Hu et al.'s code.
+
+    Raises:
+        QueryError: it is no text, or has no word.
+    """
+    query = first_words(text.strip().lower(), MAX_WORDS) if isinstance(text, str) else ""
     if not query:
         raise QueryError(
-            f"{path}: {key} has an expression without a word ({text!r}): write one or delete it"
+            f"{path}: {key} has an expression without a word ({shown(text)}): write one or delete "
+            "it"
         )
     return query
 
@@ -117,27 +130,28 @@ def read_lists(path: Path, *, optional: bool = False) -> dict[str, list[Any]]:
     """Read a JSON object whose values are lists; empty where an optional file is missing.
 
     Raises:
-        DataError: missing file, or not such an object.
+        DataError: missing file, or not such an object, or one that names a key twice.
     """
-    if optional and not path.is_file():
+    if optional and not is_there(path):
         return {}
-    try:
-        found = json.loads(read_text(path))
-    except ValueError as error:
-        raise DataError(f"{path}: not readable JSON ({error}): fetch it again") from error
+    found = read_json(path)
     if not isinstance(found, dict) or not all(isinstance(v, list) for v in found.values()):
         raise DataError(f"{path}: is not an object of lists by <image>_<region>: fetch it again")
     return found
 
 
-def _cues_of(
+def cues_of(
     key: str, cues: dict[str, list[Any]], count: int, path: Path
 ) -> list[dict[str, str]]:  # fmt: skip
     """What `cues.json` says of each of a region's `count` expressions, empty values left out."""
     told = cues.get(key, [{}] * count)
-    if len(told) != count or not all(isinstance(one, dict) for one in told):
+    texts = all(
+        isinstance(one, dict) and all(isinstance(value, str | None) for value in one.values())
+        for one in told
+    )
+    if len(told) != count or not texts:
         raise DataError(
             f"{path}: {key} holds {len(told)} cues for {count} expressions: write an object of "
-            f"{', '.join(CUE_FIELDS)} for each"
+            f"{', '.join(CUE_FIELDS)}, as text, for each"
         )
     return [{field: one[field] for field in CUE_FIELDS if one.get(field)} for one in told]

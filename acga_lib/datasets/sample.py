@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from acga_lib.clip import clip_indices
 from acga_lib.errors import DataError
 
+#: Pixels of one frame at most: twice those of 8K.
+MAX_PIXELS = 2**26
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(ABC):
@@ -138,7 +141,17 @@ class Samples(Sequence[Sample]):
 def hold_size(path: Path, size: tuple[int, ...], wanted: tuple[int, int], *, said_by: str) -> None:
     """Raise DataError unless the file's (height, width) is what `said_by` promises."""
     if tuple(size) != wanted:
+        found = " × ".join(map(str, size))
         raise DataError(
-            f"{path}: is {size[0]} × {size[1]} pixels (height × width) where {said_by} says "
+            f"{path}: is {found} pixels (height × width) where {said_by} says "
             f"{wanted[0]} × {wanted[1]}: fetch the file again, or correct {said_by}"
+        )
+
+
+def hold_frame(height: int, width: int, where: str) -> None:
+    """Raise DataError unless a frame has 1 to `MAX_PIXELS` pixels; nothing is allocated before."""
+    if min(height, width) < 1 or height * width > MAX_PIXELS:
+        raise DataError(
+            f"{where}: a frame of {height:,} × {width:,} pixels (height × width) is none: a frame "
+            f"has 1 to {MAX_PIXELS:,} pixels; correct it, or fetch the file again"
         )

@@ -1,4 +1,4 @@
-"""Image files and MATLAB masks, with named errors: what J-HMDB and ReferIt are stored in."""
+"""Image files, with named errors: what J-HMDB and ReferIt are stored in."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.io import loadmat, whosmat
 
 from acga_lib.errors import DataError
 
@@ -31,40 +30,6 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """
     with _named(path, "image"), Image.open(path) as image:
         return np.asarray(image.convert("RGB"), dtype=np.uint8)
-
-
-def mat_shape(path: Path, key: str) -> tuple[int, ...]:
-    """The shape of one variable of a MATLAB file, read without its data.
-
-    Raises:
-        DataError: the file is missing or damaged, or lacks the variable.
-    """
-    with _named(path, "MATLAB file"):
-        shapes = {name: shape for name, shape, _ in whosmat(str(path), appendmat=False)}
-    if key not in shapes:
-        raise DataError(f"{path}: holds no {key}, only {sorted(shapes)}: fetch it again")
-    return shapes[key]
-
-
-def read_mat(path: Path, key: str) -> NDArray:
-    """One variable of a MATLAB file.
-
-    Raises:
-        DataError: the file is missing or damaged, or lacks the variable.
-    """
-    with _named(path, "MATLAB file"):
-        found = loadmat(str(path), appendmat=False, variable_names=[key])
-    if key not in found:
-        raise DataError(f"{path}: holds no {key}: fetch it again")
-    return np.asarray(found[key])
-
-
-def hold_foreground(mask: NDArray[np.bool_], path: Path, what: str) -> None:
-    """Raise DataError where a mask has no foreground, against which nothing can be scored."""
-    if not mask.any():
-        raise DataError(
-            f"{path}: the mask of {what} is empty: fetch the file again, or take the annotation out"
-        )
 
 
 @contextmanager

@@ -136,6 +136,13 @@ def cut(root):
     path.write_bytes(path.read_bytes()[:-5000])
 
 
+def wide(root):
+    """Features that declare 197 GB a sample in a few bytes."""
+    with h5py.File(root / "video_rgb_iccv.h5", "w") as file:
+        shape = (3, 528, 4, 100_000, 100_000)
+        file.create_dataset("test", shape, "f4", chunks=(1, 1, 1, 10, 10))
+
+
 def listed(text):
     return lambda root: (root / "test.txt").write_text(text)
 
@@ -143,9 +150,9 @@ def listed(text):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda root: (root / "mask.h5").unlink(), r"mask\.h5: no such file"),
-        (lambda root: (root / "test.txt").unlink(), r"test\.txt: cannot be read"),
-        (cut, r"txt\.h5: truncated or damaged"),
+        (lambda root: (root / "mask.h5").unlink(), r"mask\.h5: no such HDF5 file"),
+        (lambda root: (root / "test.txt").unlink(), r"test\.txt: no such file: .*'Split'"),
+        (cut, r"txt\.h5: not a readable HDF5 file \(.*truncated"),
         (replaced("txt.h5", "val", np.zeros(3)), r"txt\.h5: holds no data set 'test' \(but: val"),
         (replaced("txt.h5", "test", np.zeros((3, 300, 20))), r"\[3, 300, 20\] where .*20, 300\]"),
         (replaced("txt.h5", "test", 0.5), r"txt\.h5.* is float64 \[\]"),
@@ -156,13 +163,25 @@ def listed(text):
         (listed("a,8,12\nb,8,12"), "has 3 samples, where test.txt names 2"),
         (listed("a,8,12\nb,8\nc,8,12"), "row 2 is not 'name,height,width'"),
         (listed("a,8,12\nb,8,zero\nc,8,12"), "row 2 is not"),
-        (listed(""), "names no sample"),
+        (listed(""), "is empty"),
+        (listed("a,8,12\nb,1000000,1000000\nc,8,12"), "row 2: a frame of 1,000,000 × 1,000,000"),
+        (listed("a,8,12\nb,0,12\nc,8,12"), "row 2: a frame of 0 × 12"),
+        (listed('a,8,12\n"b,8,12\nc,8,12'), "line 2: .*close"),
+        (replaced("txt.h5", "test", np.zeros((3, 20, 300), int)), "is int64 .* where fractions"),
+        (wide, r"video_rgb_iccv\.h5: 'test' is 100000 cells wide where .* have 32"),
     ],
 )
 def test_files_that_are_amiss_are_named_with_what_is_wrong(tmp_path, damage, message):
     damage(small(tmp_path))
     with pytest.raises(DataError, match=message), AuthorsFiles(tmp_path, split="test") as files:
         list(files)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    small(tmp_path)
+    (tmp_path / "test.txt").write_text("a,8,12\nb,9,12\nc,10,12\n", encoding="utf-8-sig")
+    with AuthorsFiles(tmp_path, split="test") as files:
+        assert files.rows == [("a", 8, 12), ("b", 9, 12), ("c", 10, 12)]
 
 
 def test_wrong_folders_splits_and_devices_end_the_command_with_a_message(tmp_path, capsys):
