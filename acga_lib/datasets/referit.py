@@ -6,6 +6,7 @@ The kit trains on it what the rows without `*` of Table 1 were trained on: image
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from acga_lib.datasets.sample import Sample, Samples, hold_size
 from acga_lib.errors import ConfigError, DataError, QueryError
 from acga_lib.files.lists import CUE_FIELDS, read_text
-from acga_lib.files.stills import hold_foreground, image_size, read_image, read_mat
+from acga_lib.files.stills import hold_foreground, image_size, mat_shape, read_image, read_mat
 from acga_lib.text import MAX_WORDS, first_words
 
 #: The file of each split, in `data`.
@@ -35,7 +36,7 @@ class ReferItSample(Sample):
 
     def read(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """The image once per index: uint8 [T, H, W, 3]. Raises as `Sample.read`."""
-        return np.stack([read_image(self.video_path)] * len(indices))
+        return np.stack([read_image(self.video_path, (self.height, self.width))] * len(indices))
 
     def mask(self) -> NDArray[np.bool_]:
         """The region that the expression means: bool [H, W]. In the file, zero is foreground.
@@ -79,7 +80,7 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
     for key, texts in expressions.items():
         image, region, picture, mask = region_files(root, key, path)
         if image not in sizes:
-            sizes[image] = image_size(picture)
+            sizes[image] = image_size(picture, partial(mat_shape, mask, MASK_KEY))
         height, width = sizes[image]
         told = _cues_of(key, cues, len(texts), path.with_name(CUES))
         for text, cue in zip(texts, told, strict=True):

@@ -150,7 +150,7 @@ def test_a_video_that_cannot_be_read_is_named(segmenter, tmp_path):
     for name in ("absent.mp4", "text.mp4"):
         with pytest.raises(DataError, match=name):
             segmenter.segment(tmp_path / name, "a red car")
-    for frames in (np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3), np.float32)):
+    for frames in (np.zeros((4, 8, 8), np.uint8), np.full((4, 8, 8, 3), -0.5, np.float32)):
         with pytest.raises(DataError, match=r"uint8 \[T, H, W, 3\]"):
             segmenter.segment(frames, "a red car")
 
