@@ -10,7 +10,8 @@ import operator
 import os
 import re
 from collections.abc import Callable, Sequence
-from numbers import Real
+from contextlib import suppress
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,15 @@ def footage(video: Any, frame: Any = None, *, before: int, after: int) -> tuple[
         if path.is_file():
             return str(path), read_around(path, number, before=before, after=after)
         return str(path), _around(path, pictures(path), number, before, after, read_image)
-    if isinstance(video, list | tuple) and any(isinstance(one, str | os.PathLike) for one in video):
+    if _are_paths(video):
         files = [existing(os.fspath(one)) for one in video]
         return IN_MEMORY, _around(IN_MEMORY, files, number, before, after, read_image)
     return IN_MEMORY, _around(IN_MEMORY, _pixels(video), number, before, after, np.asarray)
+
+
+def _are_paths(video: Any) -> bool:
+    listed = isinstance(video, list | tuple) and len(video) > 0
+    return listed and all(isinstance(one, str | os.PathLike) for one in video)
 
 
 def frame_number(frame: Any) -> int | None:
@@ -65,13 +71,12 @@ def frame_number(frame: Any) -> int | None:
         return None
     if isinstance(frame, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", frame):
         return int(frame)
-    try:
-        if isinstance(frame, Real) and float(frame).is_integer() and not isinstance(frame, bool):
-            return int(float(frame))
-        if not isinstance(frame, Real):
-            return operator.index(frame)  # an array or a tensor of one whole number
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        pass  # no number
+    with suppress(TypeError, ValueError, RuntimeError, OverflowError):  # it is no number
+        if isinstance(frame, Real) and not isinstance(frame, Integral):
+            if float(frame).is_integer():
+                return int(float(frame))
+        elif not isinstance(frame, bool):
+            return operator.index(frame)  # also an array or a tensor of one whole number
     raise DataError(
         f"frame {frame!r}: is no frame's number: give a whole number, counted from 1, or None for "
         "the middle frame"
@@ -167,17 +172,19 @@ def _around(
 
 def _pixels(video: Any) -> list[NDArray]:
     """Frames in memory as arrays [H, W, 3] of any type of number, not copied."""
-    frames = [_array(one) for one in video] if isinstance(video, list | tuple) else _array(video)
-    if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] == 3:
-        frames = [frames]  # a single picture
-    found = list(frames) if np.ndim(frames[0] if len(frames) else 0) == 3 else []
-    if found and all(one.shape[0] == 3 != one.shape[2] for one in found):  # channels first
-        found = [one.transpose(1, 2, 0) for one in found]
-    if not found or any(one.ndim != 3 or one.shape[2] != 3 or not one.size for one in found):
-        shape = frames.shape if isinstance(frames, np.ndarray) else [one.shape for one in frames]
-        kind = frames.dtype if isinstance(frames, np.ndarray) else "list"
-        raise DataError(f"frames of type {kind} and shape {str(shape)[:80]}: {GIVE}")
-    return found
+    if isinstance(video, list | tuple):
+        frames, kind = [_array(one) for one in video], type(video).__name__
+        shape: object = sorted({one.shape for one in frames}, key=len)
+    else:
+        array = _array(video)
+        kind, shape = str(array.dtype), array.shape
+        single = array.ndim == 3 and array.shape[2] == 3
+        frames = [array] if single else list(array) if array.ndim == 4 else []
+    if frames and all(one.ndim == 3 and one.shape[0] == 3 != one.shape[2] for one in frames):
+        frames = [one.transpose(1, 2, 0) for one in frames]  # channels came first
+    if not frames or any(one.ndim != 3 or one.shape[2] != 3 or not one.size for one in frames):
+        raise DataError(f"frames of type {kind} and shape {shape}: {GIVE}")
+    return frames
 
 
 def _array(given: Any) -> NDArray:

@@ -23,19 +23,17 @@ _ORIENTATION = 0x0112  # EXIF's tag
 def image_size(path: Path, masked: Callable[[], tuple[int, ...]] | None = None) -> tuple[int, int]:
     """(height, width) in pixels from the file's header; the picture is not decoded.
 
-    The size as stored; of a picture that is to be turned by a quarter (EXIF), the upright size
-    where the masks have it, for which `masked` is asked. Either goes into `read_image`.
+    masked: asks for the size of the masks that belong to the picture, which decides where EXIF
+    wants it turned by a quarter: the size as stored unless the masks have the upright one. Give the
+    answer to `read_image`. Without masks, the upright size.
 
     Raises:
         DataError: the file is missing or no image.
     """
     with _opened(path) as image:
-        stored, upright_size = (image.height, image.width), turned_size(
-            (image.height, image.width), _orientation_of(image)
-        )  # fmt: skip
-    if masked is not None and upright_size != stored and masked() == upright_size:
-        return upright_size
-    return stored
+        stored = image.height, image.width
+        upright = turned_size(stored, _orientation_of(image))
+    return upright if masked is None or (upright != stored and masked() == upright) else stored
 
 
 def read_image(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ bytes there should be. A decoder that has to guess pixels raises.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,9 +31,9 @@ OPENING: dict[str, Any] = {
     "options": {"protocol_whitelist": "file", "pattern_type": "none"},
     "metadata_errors": "replace",
 }
-#: A decoder raises rather than going on with what it could make out of damaged data, and allocates
-#: no frame beyond what Pillow takes for a decompression bomb.
-DECODING = {"err_detect": "explode", "max_pixels": str(stills.MAX_PIXELS)}
+#: A decoder holds checksums against the data where there are any, raises rather than going on with
+#: what it could make out of damaged data, and allocates no frame that is a decompression bomb.
+DECODING = {"err_detect": "crccheck+explode", "max_pixels": str(stills.MAX_PIXELS)}
 #: Streams of pictures that are no video: a cover, thumbnails, the tiles of an HEIC photograph.
 NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 #: "Formats" that name other files.
@@ -180,12 +180,13 @@ class _Video:
             raise DataError(f"{self.path}: holds no video frame: fetch the file again")
 
     def hold_pending(self) -> None:
-        """Check the frames that are decoded but not shown yet: others may be built from them.
+        """Check the frames that are decoded but not shown yet: shown ones may be built from them.
 
         The decoder is at its end afterwards.
         """
-        for frame in self.stream.codec_context.decode(None):
-            self._hold_sound(frame)
+        with suppress(av.error.EOFError):  # nothing is pending once the file is at its end
+            for frame in self.stream.codec_context.decode(None):
+                self._hold_sound(frame)
 
     def _hold_sound(self, frame: VideoFrame) -> None:
         if frame.is_corrupt:
