@@ -47,13 +47,21 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.ui
     """
     with _opened(path) as image:
         orientation = 1 if (image.height, image.width) == size else _orientation_of(image)
-        return turned(np.asarray(image.convert("RGB"), dtype=np.uint8), orientation)
+        return turned(_rgb(image), orientation)
 
 
 def orientation(path: Path) -> int:
     """How EXIF says the picture is to be turned, 1 to 8. Raises as `image_size`."""
     with _opened(path) as image:
         return _orientation_of(image)
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels, [H, W, 3]. Grey of 16 bits is scaled; Pillow would clip it to white."""
+    if not image.mode.startswith("I"):
+        return np.asarray(image.convert("RGB"), dtype=np.uint8)
+    grey = np.rint(np.asarray(image, dtype=np.float64) * (255 / 65535)).astype(np.uint8)
+    return np.stack([grey] * 3, axis=-1)
 
 
 def _orientation_of(image: Image.Image) -> int:

@@ -160,6 +160,8 @@ class _Video:
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
         self.path, self.container, self.stream = path, container, stream
         stream.codec_context.options = DECODING
+        #: A photograph. What looks like the shape of its pixels is the resolution of a print.
+        self.is_still = container.format.name == "image2" or container.format.name.endswith("_pipe")
 
     def frames(self) -> Iterator[VideoFrame]:
         """Frames in display order, at least one, all of one size and none patched up."""
@@ -197,14 +199,14 @@ class _Video:
         stored = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
         if stored.shape[:2] == size:
             return stored
-        shown = upright.with_square_pixels(stored, self.stream.sample_aspect_ratio or Fraction(1))
-        return upright.turned(shown, self._orientation(frame))
+        if not self.is_still:
+            aspect = self.stream.sample_aspect_ratio or Fraction(1)
+            stored = upright.with_square_pixels(stored, aspect)
+        return upright.turned(stored, self._orientation(frame))
 
     def _orientation(self, frame: VideoFrame) -> int:
         """What file and frame say about turning, as EXIF's number."""
-        if self.container.format.name in ("image2", "jpeg_pipe", "png_pipe") and (
-            self.stream.codec_context.name in ("mjpeg", "png")
-        ):
+        if self.is_still and self.stream.codec_context.name in ("mjpeg", "png"):
             return stills.orientation(self.path)
         try:
             matrix: Any = frame.side_data.get("DISPLAYMATRIX")

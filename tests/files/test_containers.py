@@ -65,6 +65,18 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path, aspect, shown):
     assert read_clip(path, [0], size=(48, 80)).shape[1:3] == (48, 80)
 
 
+def test_grey_of_16_bits_is_scaled_and_not_clipped(tmp_path):
+    path = tmp_path / "grey.png"
+    Image.fromarray(np.full((8, 8), 30_000, dtype=np.uint16)).save(path)
+    assert np.unique(read_image(path)) == [117]
+    assert abs(int(read_frames(path)[0, 0, 0, 0]) - 117) <= 1
+
+
+def test_the_resolution_of_a_print_stretches_no_photograph(tmp_path):
+    Image.fromarray(picture(9)).save(tmp_path / "scan.jpg", dpi=(300, 150))
+    assert read_frames(tmp_path / "scan.jpg").shape == (1, 48, 80, 3)
+
+
 def test_frames_of_two_sizes_are_refused_in_one_video(tmp_path):
     parts = [
         write_video(tmp_path / f"{rows}.h264", codec="libx264", size=(rows, 80)).read_bytes()
