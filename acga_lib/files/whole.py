@@ -36,7 +36,7 @@ def _stated(file: BinaryIO, there: int) -> int:
     if head[4:8] in BOXES:
         return _boxes(file, there)
     if head[:4] == b"RIFF" and head[8:] == b"AVI ":
-        return 8 + int.from_bytes(head[4:8], "little")
+        return int.from_bytes(head[4:8], "little")  # and these 8 bytes, which some count twice
     return 0
 
 
