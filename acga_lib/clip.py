@@ -181,7 +181,16 @@ class Letterbox:
 
 
 def _resize(image: NDArray, height: int, width: int) -> NDArray:
-    """Resize [H, W] or [H, W, 3]; averaging where the image shrinks avoids aliasing."""
+    """Resize [H, W] or [H, W, 3]; averaging where the image shrinks avoids aliasing.
+
+    Raises ConfigError for a type of number that OpenCV does not resize.
+    """
     shrinking = height < image.shape[0] or width < image.shape[1]
     method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=method)
+    try:
+        return cv2.resize(image, (width, height), interpolation=method)
+    except (cv2.error, TypeError) as error:
+        raise ConfigError(
+            f"an array of type {image.dtype} and shape {image.shape} cannot be resized: give "
+            "frames as uint8, masks as bool"
+        ) from error

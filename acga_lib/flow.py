@@ -50,13 +50,19 @@ def optical_flow(frames: NDArray[np.uint8], *, method: str) -> NDArray[np.float3
         float32 [T−1, H, W, 2], pixels per frame: to the right, then downwards.
 
     Raises:
-        ConfigError: an unknown method, or one that this OpenCV lacks.
+        ConfigError: an unknown method, one that this OpenCV lacks, or frames too small for it.
     """
     estimator = choose("flow method", FLOW_METHODS, method)()
     gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     flow = np.zeros((len(gray) - 1, *frames.shape[1:3], 2), dtype=np.float32)
-    for out, one, two in zip(flow, gray, gray[1:], strict=False):
-        out[:] = estimator.calc(one, two, None)
+    try:
+        for out, one, two in zip(flow, gray, gray[1:], strict=False):
+            out[:] = estimator.calc(one, two, None)
+    except cv2.error as error:
+        raise ConfigError(
+            f"flow method {method!r} takes no frames of {frames.shape[1]} × {frames.shape[2]} "
+            "pixels: choose a profile with a larger side, or another method"
+        ) from error
     return flow
 
 

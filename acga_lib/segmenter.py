@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from acga_lib.clip import Letterbox
 from acga_lib.config import Profile, data_file
 from acga_lib.datasets import Sample
-from acga_lib.errors import CheckpointError, DataError
+from acga_lib.errors import CheckpointError, DataError, QueryError
 from acga_lib.experiment.features import MODALITIES, Recipe, Trunk
 from acga_lib.experiment.inference import load_run, threshold
 from acga_lib.experiment.networks import reader_of
-from acga_lib.files.video import read_frames
+from acga_lib.files.footage import footage
 from acga_lib.methods import METHODS
 from acga_lib.text import Vocabulary, WordVectors
 
@@ -62,7 +62,11 @@ class Segmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class GivenFrames(Sample):
-    """A sample whose frames are in memory and whose mask nobody knows."""
+    """A sample whose frames are in memory and whose mask nobody knows.
+
+    Of a longer video these are the frames around the one meant, and `frame` counts from the first
+    of them.
+    """
 
     frames: NDArray[np.uint8]  #: [T, H, W, 3] RGB
 
@@ -116,17 +120,20 @@ class Segmenter:
         return cls(model, extractors, reader_of(method, profile))
 
     @torch.inference_mode()
-    def segment(
-        self, video: str | Path | NDArray[np.uint8], query: str, frame: int | None = None
-    ) -> Segmentation:
+    def segment(self, video: Any, query: str, frame: int | None = None) -> Segmentation:
         """Segment what `query` means in one frame.
 
-        video: a file, or RGB frames uint8 [T, H, W, 3]; frame: counted from 1, the middle one if
-        None. Raises DataError for an unreadable video or a frame outside it, QueryError for an
-        empty, too long or wholly unknown query.
+        video: a file, a folder of JPEG or PNG frames, or RGB frames uint8 [T, H, W, 3]; what else
+        is understood, `footage` says. frame: counted from 1, the middle one if None. Of a file only
+        the frames around it are held. Raises DataError for an unreadable video or a frame outside
+        it, QueryError for an empty, too long or wholly unknown query.
         """
+        if not isinstance(query, str):
+            raise QueryError(
+                f"the query {query!r} is no text: write a sentence such as 'a red car'"
+            )
         encoded = self.vectors.encode(query)
-        sample = _given(video, query, frame)
+        sample = _given(video, query, frame, max(recipe.frames for recipe, _ in self.extractors))
         out = self.model(self._features(sample), torch.from_numpy(encoded.vectors).unsqueeze(0))
         side = self.extractors[0][0].side
         box = Letterbox(height=sample.height, width=sample.width, side=side)
@@ -151,25 +158,17 @@ class Segmenter:
         return found[0] if len(found) == 1 else torch.stack(found, dim=1)
 
 
-def _given(video: str | Path | NDArray[np.uint8], query: str, frame: int | None) -> GivenFrames:
-    """One frame of a video as a sample. Raises DataError as `Segmenter.segment`."""
-    name = "the given frames" if isinstance(video, np.ndarray) else str(video)
-    frames = video if isinstance(video, np.ndarray) else read_frames(video)
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
-        raise DataError(
-            f"frames of type {frames.dtype} and shape {frames.shape}: give RGB frames as "
-            "uint8 [T, H, W, 3], or the path of a video"
-        )
-    frame = len(frames) // 2 + 1 if frame is None else frame
-    if not 1 <= frame <= len(frames):
-        raise DataError(
-            f"{name}: annotated frame {frame} is outside the video's frames 1 to {len(frames)}; "
-            "frames are counted from 1"
-        )
+def _given(video: Any, query: str, frame: Any, length: int) -> GivenFrames:
+    """One frame as a sample of the stretch of the video that a clip of `length` frames reads.
+
+    A neighbour more than the clip has, because flow looks one frame ahead. Raises DataError as
+    `Segmenter.segment`.
+    """
+    name, found = footage(video, frame, before=length // 2, after=length - length // 2)
     return GivenFrames(
-        video_id=name, frame=frame, instance=0, query=query, height=frames.shape[1],
-        width=frames.shape[2], frame_count=len(frames), video_path=Path(name),
-        mask_path=Path(name), frames=frames,
+        video_id=name, frame=found.position + 1, instance=0, query=query,
+        height=found.frames.shape[1], width=found.frames.shape[2], frame_count=len(found.frames),
+        video_path=Path(name), mask_path=Path(name), frames=found.frames,
     )  # fmt: skip
 
 

@@ -37,6 +37,11 @@ def test_an_unknown_method_is_refused_with_the_known_ones(texture):
         optical_flow(np.stack([texture] * 2), method="farneback")
 
 
+def test_frames_too_small_for_a_method_are_named():
+    with pytest.raises(ConfigError, match="'dis' takes no frames of 8 × 8 pixels"):
+        optical_flow(np.zeros((2, 8, 8, 3), np.uint8), method="dis")
+
+
 @pytest.mark.parametrize(
     ("frame", "length", "steps"),
     [

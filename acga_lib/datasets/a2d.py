@@ -39,13 +39,17 @@ class A2DSample(Sample):
 
     def read(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames of the mp4: uint8 [T, H, W, 3]. Raises as `Sample.read`."""
-        clip = read_clip(self.video_path, indices, expected=self.frame_count)
+        clip = read_clip(
+            self.video_path, indices, expected=self.frame_count, size=(self.height, self.width)
+        )
         self._hold_size(self.video_path, clip.shape[1:3])
         return clip
 
     def video(self) -> NDArray[np.uint8]:
         """All frames of the mp4, also beyond those that the manifest counts: [T, H, W, 3]."""
-        frames = read_frames(self.video_path, expected=self.frame_count)
+        frames = read_frames(
+            self.video_path, expected=self.frame_count, size=(self.height, self.width)
+        )
         self._hold_size(self.video_path, frames.shape[1:3])
         return frames
 

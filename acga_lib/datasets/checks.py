@@ -4,6 +4,7 @@ The readers raise at the first problem; here each file is tried for itself, with
 functions, and every complaint is kept.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from acga_lib.datasets.jhmdb import (
     frame_files,
     mask_file,
     masked_frames,
+    masked_size,
     read_queries,
     scored_frames,
 )
@@ -43,9 +45,10 @@ from acga_lib.datasets.referit import (
     read_lists,
     region_files,
 )
+from acga_lib.datasets.referit import MASK_KEY as REGION_KEY
 from acga_lib.datasets.sample import hold_frame, hold_size
 from acga_lib.errors import DataError
-from acga_lib.files.arrays import hold_foreground, read_mat
+from acga_lib.files.arrays import hold_foreground, mat_shape, read_mat
 from acga_lib.files.lists import read_cues
 from acga_lib.files.paths import is_there
 from acga_lib.files.stills import image_size, read_image
@@ -183,7 +186,7 @@ def _check_jhmdb_video(
     sizes = []
     for path in files:
         with report.attempt("frames"):
-            sizes.append(image_size(path))
+            sizes.append(image_size(path, partial(masked_size, mask_path)))
             hold_frame(*sizes[-1], str(path))
             hold_size(path, sizes[-1], sizes[0], said_by="the video's first frame")
     if not sizes:
@@ -234,7 +237,7 @@ def check_referit(root: Path, *, decode: bool = False, progress: bool = True) ->
                 image, region, picture, mask = region_files(root, key, path)
                 if picture not in sizes:
                     sizes[picture] = (0, 0)  # a second region of a bad image is no second problem
-                    sizes[picture] = _picture_size(picture, decode=decode)
+                    sizes[picture] = _picture_size(picture, mask, decode=decode)
                 if sizes[picture] == (0, 0):
                     continue
                 height, width = sizes[picture]
@@ -247,8 +250,8 @@ def check_referit(root: Path, *, decode: bool = False, progress: bool = True) ->
     return report
 
 
-def _picture_size(path: Path, *, decode: bool) -> tuple[int, int]:
+def _picture_size(path: Path, mask: Path, *, decode: bool) -> tuple[int, int]:
     """(height, width) of an image, from its header or from all of it."""
-    height, width = image_size(path)
-    hold_frame(height, width, str(path))
-    return read_image(path).shape[:2] if decode else (height, width)
+    size = image_size(path, partial(mat_shape, mask, REGION_KEY))
+    hold_frame(*size, str(path))
+    return read_image(path, size).shape[:2] if decode else size

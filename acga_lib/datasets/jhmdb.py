@@ -8,6 +8,7 @@ MTTR and later papers score a frozen random choice, which their sample list name
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,10 @@ class JHMDBSample(Sample):
     def read(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames: uint8 [T, H, W, 3]. Raises as `Sample.read`."""
         files = self.video_files
-        decoded = {index: read_image(files[index]) for index in set(indices)}
+        size = (self.height, self.width)
+        decoded = {index: read_image(files[index], size) for index in set(indices)}
         for index, image in decoded.items():
-            hold_size(files[index], image.shape[:2], (self.height, self.width),
+            hold_size(files[index], image.shape[:2], size,
                       said_by="the video's first frame")  # fmt: skip
         return np.stack([decoded[index] for index in indices])
 
@@ -165,7 +167,7 @@ def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[S
         folder = root / FRAMES / actions[video_id] / video_id
         files = frame_files(folder)
         mask_path = mask_file(root, actions[video_id], video_id)
-        height, width = image_size(files[0])
+        height, width = image_size(files[0], partial(masked_size, mask_path))
         hold_frame(height, width, str(files[0]))
         masks = masked_frames(mask_path, (height, width), len(files))
         chosen = scored_frames(masks) if frozen is None else frozen.get(video_id, [])
@@ -219,6 +221,11 @@ def frame_files(folder: Path) -> tuple[Path, ...]:
 def mask_file(root: Path, action: str, video_id: str) -> Path:
     """Where the masks of all frames of a video lie."""
     return root / MASKS / action / video_id / MASK_FILE
+
+
+def masked_size(path: Path) -> tuple[int, ...]:
+    """(height, width) of a video's masks, from their file's header."""
+    return mat_shape(path, MASK_KEY)[:2]
 
 
 def masked_frames(path: Path, size: tuple[int, int], frames: int) -> int:

@@ -5,6 +5,7 @@ The kit trains on it what the rows without `*` of Table 1 were trained on: image
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class ReferItSample(Sample):
 
     def read(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """The image once per index: uint8 [T, H, W, 3]. Raises as `Sample.read`."""
-        return np.stack([read_image(self.video_path)] * len(indices))
+        return np.stack([read_image(self.video_path, (self.height, self.width))] * len(indices))
 
     def mask(self) -> NDArray[np.bool_]:
         """The region that the expression means: bool [H, W]. In the file, zero is foreground.
@@ -81,7 +82,7 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
     for key, texts in expressions.items():
         image, region, picture, mask = region_files(root, key, path)
         if image not in sizes:
-            sizes[image] = image_size(picture)
+            sizes[image] = image_size(picture, partial(mat_shape, mask, MASK_KEY))
             hold_frame(*sizes[image], str(picture))
         height, width = sizes[image]
         told = cues_of(key, cues, len(texts), path.with_name(CUES))

@@ -25,7 +25,9 @@ class Sample(ABC):
         frame: the annotated frame, counted from 1.
         instance: id of the actor that the sentence means.
         query: the sentence, lowercase, stripped.
-        height, width: the video's frame size, pixels.
+        height, width: the frame size, pixels, as the masks have it. Where a file says that its
+            pixels are to be turned or stretched, this decides: frames are left as stored where that
+            is their size (published masks are drawn so), and are upright otherwise.
         frame_count: the video's number of frames.
         video_path, mask_path: where the video (a file or a folder of frames) and the annotated
             frame's mask lie.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from acga_lib.errors import ConfigError, DataError
+from acga_lib.errors import ConfigError, DataError, KitError
 
 #: What a system answers where a file is not there, may not be read, or is in use.
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -53,6 +53,8 @@ def named(path: Path, kind: str, *damage: type[Exception], fetch: str = FETCH) -
         if not path.is_file():
             raise FileNotFoundError(errno.ENOENT, "no such file")
         yield
+    except KitError:
+        raise
     except OSError as error:
         raise refusal(path, kind, error, fetch=fetch) from error
     except broken as error:

@@ -6,6 +6,7 @@ import av
 import h5py
 import numpy as np
 import pytest
+from helpers import footage
 
 from acga_lib.datasets import open_dataset
 from acga_lib.errors import ConfigError, DataError, QueryError
@@ -189,3 +190,18 @@ def test_an_unknown_dataset_or_split_lists_the_valid_ones(root):
         open_dataset("a3d", root=root, split="train")
     with pytest.raises(ConfigError, match="train or test"):
         open_dataset("a2d", root=root, split="val")
+
+
+@pytest.mark.parametrize(("size", "lies"), [((48, 80), "top left"), ((80, 48), "top right")])
+def test_the_size_in_the_manifest_says_whether_masks_lie_on_stored_or_on_upright_pixels(
+    root, size, lies
+):
+    footage.turn(footage.write_video(root / "Release/clips320H/solo.mp4"), 90)
+    manifest = root / "Release" / "videoset.csv"
+    rows = manifest.read_text().replace(
+        f"solo,22,0:00:00,0:00:01,{HEIGHT},{WIDTH}", "solo,22,0:00:00,0:00:01,{},{}".format(*size)
+    )
+    manifest.write_text(rows)
+    sample = open_dataset("a2d", root=root, split="test")[0]
+    for frames in (sample.clip(frames=2), sample.video()):
+        assert frames.shape[1:3] == size and footage.corner(frames[0]) == lies

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers.footage import corner, picture
 from PIL import Image
 from scipy.io import savemat
 
@@ -107,3 +108,18 @@ def test_damaged_files_raise_and_are_named(root):
         train(root)
     with pytest.raises(ConfigError, match="train or test"):
         open_dataset("referit", root=root, split="val")
+
+
+@pytest.mark.parametrize("drawn_on", ["stored pixels", "upright pixels"])
+def test_the_masks_say_whether_a_photograph_taken_sideways_is_turned(root, drawn_on):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture(9)).save(root / "referit-dataset" / "images" / "7.jpg", exif=exif)
+    size = (48, 80) if drawn_on == "stored pixels" else (80, 48)
+    region = np.ones(size, dtype=np.uint8)
+    region[1, 2] = 0
+    savemat(root / "referit-dataset" / "mask" / "7_1.mat", {"segimg_t": region})
+    (sample,) = open_dataset("referit", root=root, split="test")
+    assert (sample.height, sample.width) == sample.mask().shape == sample.clip(1).shape[1:3] == size
+    seen = "top left" if drawn_on == "stored pixels" else "top right"
+    assert corner(sample.clip(frames=1)[0]) == seen

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from helpers import jobs
+from helpers.footage import turn, write_video
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import acga_lib
@@ -69,11 +71,28 @@ def test_a_segmentation_has_the_frame_its_mask_and_both_maps(run, segmenter):
     assert np.array_equal(middle.frame, frames[len(frames) // 2])
 
 
-def test_frames_in_memory_give_what_their_file_gives(run, segmenter):
+@pytest.mark.parametrize("frame", [1, 5, None, 20])  # at the edges and in the middle
+def test_frames_in_memory_and_in_a_folder_give_what_their_file_gives(
+    run, segmenter, tmp_path, frame
+):
     path = run[2].test.samples[0].video_path
-    one = segmenter.segment(path, "a red car", frame=5)
-    other = segmenter.segment(read_frames(path), "a red car", frame=5)
-    assert np.array_equal(one.response, other.response)
+    frames = read_frames(path)
+    for index, pixels in enumerate(frames):
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    one = segmenter.segment(path, "a red car", frame=frame)
+    assert np.array_equal(one.frame, frames[len(frames) // 2 if frame is None else frame - 1])
+    for same in (frames, list(frames), torch.from_numpy(frames), frames / 255, tmp_path):
+        other = segmenter.segment(same, "a red car", frame=frame)
+        assert np.array_equal(one.response, other.response)
+
+
+def test_a_video_taken_sideways_is_segmented_upright(run, segmenter, tmp_path):
+    stored = write_video(tmp_path / "stored.mp4")
+    upright = np.rot90(read_frames(stored), -1, axes=(1, 2))
+    found = segmenter.segment(turn(stored, 90), "a red car", frame=5)
+    assert np.array_equal(found.frame, upright[4])
+    assert found.mask.shape == found.overlay().shape[:2] == (80, 48)
+    assert np.array_equal(found.mask, segmenter.segment(upright, "a red car", frame=5).mask)
 
 
 def test_the_segmenter_answers_as_the_evaluation_does(run, segmenter):
@@ -138,6 +157,12 @@ def test_a_query_that_says_nothing_is_a_query_error(run, segmenter, query, messa
         segmenter.segment(run[2].test.samples[0].video_path, query)
 
 
+@pytest.mark.parametrize("query", [None, 3, b"a car", ["a", "car"]])
+def test_a_query_that_is_no_text_is_a_query_error(run, segmenter, query):
+    with pytest.raises(QueryError, match="is no text"):
+        segmenter.segment(run[2].test.samples[0].video_path, query)
+
+
 @pytest.mark.parametrize("frame", [0, -1, 1000])
 def test_a_frame_outside_the_video_is_named_with_its_video(run, segmenter, frame):
     path = run[2].test.samples[0].video_path
@@ -150,7 +175,7 @@ def test_a_video_that_cannot_be_read_is_named(segmenter, tmp_path):
     for name in ("absent.mp4", "text.mp4"):
         with pytest.raises(DataError, match=name):
             segmenter.segment(tmp_path / name, "a red car")
-    for frames in (np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3), np.float32)):
+    for frames in (np.zeros((4, 8, 8), np.uint8), np.full((4, 8, 8, 3), -0.5, np.float32)):
         with pytest.raises(DataError, match=r"uint8 \[T, H, W, 3\]"):
             segmenter.segment(frames, "a red car")
 

@@ -140,6 +140,8 @@ def test_a_letterbox_refuses_what_is_not_its_size():
     box = Letterbox(height=90, width=160, side=128)
     with pytest.raises(ConfigError, match="frames"):
         box.frames(np.zeros((1, 160, 90, 3), dtype=np.uint8))
+    with pytest.raises(ConfigError, match=r"type int64 .* give frames as uint8"):
+        box.frames(np.zeros((1, 90, 160, 3), dtype=np.int64))
     with pytest.raises(ConfigError, match="mask"):
         box.mask(np.zeros((128, 128), dtype=bool))
     with pytest.raises(ConfigError, match="response"):
