@@ -4,7 +4,7 @@ Tables are made from run records alone. A published number and one of ours never
 were measured on different data.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -235,6 +235,9 @@ def write_table(table: pd.DataFrame, path: Path, *, note: str) -> None:
 
 def markdown(table: pd.DataFrame) -> str:
     """A frame of texts as a Markdown table, its index left out."""
-    lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + " --- |" * table.shape[1]]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
-    return "\n".join(lines)
+
+    def line(cells: Iterable[Any]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    lines = [line(table.columns), "|" + " --- |" * table.shape[1]]
+    return "\n".join(lines + [line(row) for row in table.itertuples(index=False)])
