@@ -19,10 +19,17 @@ def folder(name):
         return ""
     path = Path(str(given)).expanduser().resolve()
     if not path.is_dir():
-        raise DataError(f"{path}: no such folder; {name} names the dataset's")
+        raise DataError(f"{path}: no such folder; {name} names the dataset's. {BY_FILE}")
+    # To a cluster, Snakemake passes --config on inside double quotes of a shell.
+    if set(str(given)) & set("$`\"\\") and name in workflow.config_settings.config:
+        raise DataError(f"{path}: a shell would change this name or run it. {BY_FILE}")
     return str(path)
 
 
+BY_FILE = (
+    "Snakemake's --config strips quotes and reads numbers; give an unusual name in a file: "
+    "--configfile data.yaml, with a line like `data_root: '/path/to/2017'`"
+)
 ROOTS = {name: folder(name) for name in ("data_root", "referit_root", "jhmdb_root")}
 DATA = RunConfig(
     method="acga", dataset=DATASET, profile=PROFILE, data_root=ROOTS["data_root"]

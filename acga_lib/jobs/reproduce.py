@@ -25,24 +25,24 @@ from acga_lib.parameters import folder
 ROOTS = ("data_root", "referit_root", "jhmdb_root")
 TIMINGS = ROOT / "results" / "timings.json"
 LOG = ROOT / "results" / "logs" / "reproduce.log"
+SETTINGS = ROOT / "results" / "logs" / "reproduce.json"
 LOCK = ROOT / "results" / "logs" / "reproduce.lock"
 
 
-def snakemake(options: argparse.Namespace, cores: int, *extra: str) -> list[str]:
+def write_settings(options: argparse.Namespace, path: Path) -> None:
+    """Write what the Snakefile is to know.
+
+    A file, since `--config` strips quotes and takes a folder called 2017 for a number.
+    """
+    names = ("profile", "dataset", *ROOTS, "seeds")
+    write_text(path, json.dumps({name: getattr(options, name) for name in names}) + "\n")
+
+
+def snakemake(cores: int, *extra: str) -> list[str]:
     """The command line of one Snakemake call."""
-    settings = {
-        "profile": options.profile, "dataset": options.dataset, "data_root": options.data_root,
-        "referit_root": options.referit_root, "jhmdb_root": options.jhmdb_root,
-        "seeds": options.seeds,
-    }  # fmt: skip
-    # In JSON, which YAML reads alike: Snakemake would take a folder called 2017 for a number.
-    config = [
-        f"{key}={json.dumps(value, ensure_ascii=False)}"
-        for key, value in settings.items() if value != ""
-    ]  # fmt: skip
     return [
         sys.executable, "-m", "snakemake", "--cores", str(cores), "--rerun-incomplete",
-        "--keep-going", "--nolock", *extra, "--config", *config,
+        "--keep-going", "--nolock", *extra, "--configfile", str(SETTINGS),
     ]  # fmt: skip
 
 
@@ -76,9 +76,9 @@ def only_one(path: Path) -> int:
     return lock
 
 
-def planned_jobs(options: argparse.Namespace, cores: int, environment: dict[str, str]) -> list[str]:
+def planned_jobs(cores: int, environment: dict[str, str]) -> list[str]:
     """The rules that Snakemake would run, one entry a job."""
-    command = snakemake(options, cores, "--dry-run", "--quiet", "rules")
+    command = snakemake(cores, "--dry-run", "--quiet", "rules")
     dry = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", errors="replace"
     )
@@ -185,7 +185,8 @@ def reproduce(options: argparse.Namespace) -> int:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     }
     lock = only_one(LOCK)
-    jobs = planned_jobs(options, cores, environment)
+    write_settings(options, SETTINGS)
+    jobs = planned_jobs(cores, environment)
     page = ROOT / "results" / "index.html"
     if not jobs:
         print(f"Everything is up to date: open {page.relative_to(ROOT)}")
@@ -199,7 +200,7 @@ def reproduce(options: argparse.Namespace) -> int:
     print(f"{len(jobs)} jobs on '{config.data}', profile '{options.profile}': {length}", flush=True)
     start = time.perf_counter()
     process = subprocess.Popen(
-        snakemake(options, cores), cwd=ROOT, env=environment, encoding="utf-8",
+        snakemake(cores), cwd=ROOT, env=environment, encoding="utf-8",
         errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[lock],
     )  # fmt: skip
     seconds = follow(process, len(jobs))
