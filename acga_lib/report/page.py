@@ -5,6 +5,7 @@ data that it was measured on. It has no script and no outside resource, and equa
 equal page.
 """
 
+import csv
 import html
 import os
 import sys
@@ -150,13 +151,15 @@ def _table(path: Path, results: Path) -> str:
 
 
 def _cells(path: Path) -> pd.DataFrame:
+    """A table's cells as text. Raises DataError unless it has rows, all as long as its header."""
     try:
-        cells = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        with open(path, encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+        if not rows or any(len(row) != len(header) for row in rows):
+            raise ValueError("its rows are missing, or not as long as its header")
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a table ({error}); make it again") from error
-    if cells.empty:
-        raise DataError(f"{path}: a table without rows; make it again")
-    return cells
+    return pd.DataFrame(rows, columns=header)
 
 
 def _note_and_runs(path: Path) -> tuple[str, set[str]]:
