@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from acga_lib.config import RunConfig
-from acga_lib.errors import DataError
+from acga_lib.errors import ConfigError, DataError
 from acga_lib.methods import METHODS, REFERIT
 from acga_lib.published import TABLE_1, TABLE_2, TABLE_3
 
 PROFILE = config.get("profile", "toy")
 DATASET = config.get("dataset", "toy")
-SEEDS = range(int(config.get("seeds", 1)))
+SEEDS = range(int(config.get("seeds", 1))) if str(config.get("seeds", 1)).isdecimal() else ()
+if not SEEDS:
+    raise ConfigError(f"seeds is how many to run, from 1, not {config['seeds']!r}")
 
 
 def folder(name):

@@ -3,8 +3,10 @@
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from acga_lib.errors import StorageError
@@ -13,6 +15,9 @@ from acga_lib.errors import StorageError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: What it answers where nobody may write, or not this user.
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+#: Seconds after which nobody writes a file any more that was begun and not finished.
+LONG = 3600
 
 
 def megabytes(size: float) -> str:
@@ -92,6 +97,9 @@ def replacing(path: Path, what: str) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)  # of a process killed under the same number, or a link
+        for left in path.parent.glob(f"{escape(path.name)}.*.tmp"):  # of other killed processes
+            if time.time() - left.lstat().st_mtime > LONG:
+                left.unlink(missing_ok=True)
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())

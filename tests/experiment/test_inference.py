@@ -215,6 +215,11 @@ def test_a_finished_run_is_loaded_and_one_of_other_data_is_not(run, copy, monkey
             pipeline.train_or_load(config, data, progress=False)
 
 
+def test_colleagues_may_read_weights_as_they_may_read_records(run):
+    rights = [run[0].with_suffix(kind).stat().st_mode for kind in (".json", ".safetensors")]
+    assert rights[0] == rights[1]
+
+
 def test_a_run_killed_between_its_record_and_the_clean_up_leaves_nothing_after_the_next(
     run, copy, tmp_path, monkeypatch
 ):

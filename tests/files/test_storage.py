@@ -80,3 +80,12 @@ def test_a_link_at_the_temporary_name_leads_into_no_other_file(tmp_path):
 def test_text_is_utf_8_in_every_locale_and_half_a_character_is_told(tmp_path):
     write_text(tmp_path / "a", "52 ± 1 \udcff")
     assert (tmp_path / "a").read_bytes() == "52 ± 1 \\udcff".encode()
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_stays(tmp_path):
+    left, written = tmp_path / "run.json.12.tmp", tmp_path / "run.json.13.tmp"
+    for path in (left, written):
+        path.touch()
+    os.utime(left, (0, 0))
+    write_text(tmp_path / "run.json", "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"run.json", written.name}

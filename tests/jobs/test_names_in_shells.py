@@ -60,6 +60,21 @@ def test_a_job_gets_the_folder_as_one_word_whatever_it_is_called(tmp_path, stub,
     }  # fmt: skip
 
 
+def test_another_folder_of_the_same_name_is_work_to_be_done(tmp_path, stub):
+    outputs = []
+    for parent in ("one", "two"):
+        (tmp_path / parent / "mine").mkdir(parents=True)
+        given = {"profile": "quick", "dataset": "a2d", "data_root": str(tmp_path / parent / "mine")}
+        (tmp_path / "settings.json").write_text(json.dumps(given))
+        done = snakemake(
+            tmp_path, "--configfile", str(tmp_path / "settings.json"), "--",
+            "results/work/features-mine-quick.json", path=stub,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        outputs.append((tmp_path / "argv").read_text())
+    assert "two/mine" in outputs[1]
+
+
 def test_a_name_that_snakemake_would_hand_to_a_shell_is_refused_with_the_way_out(tmp_path):
     data = tmp_path / "x$(touch pwned)"
     data.mkdir()
