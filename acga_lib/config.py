@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_WORDS = 20
 #: The largest seed: what every random generator here takes.
 MAX_SEED = 2**32 - 1
+#: The largest number of videos, pixels or epochs, and the largest factor, that a profile may have.
+MAX_COUNT, MAX_FACTOR = 10**6, 16.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +109,16 @@ class Profile:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    """Whether a value is of the type of a profile's field; a pair is a list in JSON."""
+    """Whether a value is of the type of a profile's field, and of a size that can be meant.
+
+    A pair is a list in JSON. Records come from elsewhere, and networks are built as they say.
+    """
     if isinstance(kind, GenericAlias):
         return isinstance(value, list | tuple) and [type(one) for one in value] == [int, int]
-    return type(value) is kind or (kind is float and type(value) is int)
+    if kind in (int, float):
+        limit = MAX_COUNT if kind is int else MAX_FACTOR
+        return type(value) in {int, kind} and 0 <= value <= limit
+    return type(value) is kind
 
 
 _TOY = Profile(

@@ -54,7 +54,8 @@ def test_a_parameter_of_another_type_is_refused_by_name(wrong):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("side", "112"), ("side", True), ("frames", None), ("trunk_width", "1"), ("epochs", 1.5),
-     ("by_frame", 1), ("trunk", 7), ("referit_images", [1]), ("referit_images", 3)],
+     ("by_frame", 1), ("trunk", 7), ("referit_images", [1]), ("referit_images", 3),
+     ("side", 10**9), ("trunk_width", 1e30), ("head_width", float("nan")), ("epochs", -1)],
 )  # fmt: skip
 def test_a_profile_with_a_field_of_another_type_is_refused_by_name(field, value):
     with pytest.raises(ConfigError, match=field):

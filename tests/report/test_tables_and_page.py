@@ -199,6 +199,15 @@ def test_a_file_that_is_no_record_at_all_is_named(runs: Path, text: str) -> None
         read_run(path)
 
 
+def test_a_record_that_does_not_tell_what_a_table_shows_is_named(runs: Path) -> None:
+    changed(runs / "toy-toy-acga-s1.json", "breakdown", {"actor": {}})
+    records = read_runs(runs, data="toy", profile="toy")
+    with pytest.raises(DataError, match=r"acga-s1\.json: does not tell breakdown\.cue"):
+        tables.by_group(records, "cue")
+    with pytest.raises(DataError, match="does not tell parameters"):
+        tables.costs(records, TABLE_3)
+
+
 def test_every_committed_record_is_one_and_those_of_a_name_share_their_data() -> None:
     folder = page.RESULTS / "runs"
     for path in folder.glob("*.json"):
