@@ -9,9 +9,15 @@ DATASET   ?= toy
 DATA_ROOT ?=
 REFERIT_ROOT ?=
 JHMDB_ROOT ?=
-A2D_ROOT  ?= $(DATA_ROOT)
+A2D_ROOT  ?=
 SEEDS     ?= 1
 BIN       := .venv/bin
+
+# What a user gives goes to the shell through the environment, as it is: make would take a "$" in it
+# for a variable, and a shell quotes, ";" or "$(…)" for its own.
+GIVEN := PROFILE DATASET DATA_ROOT REFERIT_ROOT JHMDB_ROOT A2D_ROOT SEEDS
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN)
 
 .PHONY: setup reproduce check-data weights test lab
 setup: .venv/.installed
@@ -26,10 +32,10 @@ setup: .venv/.installed
 	@touch $@
 
 reproduce: setup
-	@$(BIN)/python -m acga_lib.jobs.reproduce --profile "$(PROFILE)" --dataset "$(DATASET)" --data-root "$(DATA_ROOT)" --referit-root "$(REFERIT_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --seeds "$(SEEDS)"
+	@$(BIN)/python -m acga_lib.jobs.reproduce --profile="$$PROFILE" --dataset="$$DATASET" --data-root="$$DATA_ROOT" --referit-root="$$REFERIT_ROOT" --jhmdb-root="$$JHMDB_ROOT" --seeds="$$SEEDS"
 
 check-data: setup
-	@$(BIN)/python -m acga_lib.datasets.check_data --a2d-root "$(A2D_ROOT)" --jhmdb-root "$(JHMDB_ROOT)" --referit-root "$(REFERIT_ROOT)" $(if $(DECODE),--decode) $(if $(VERBOSE),--verbose)
+	@$(BIN)/python -m acga_lib.datasets.check_data --a2d-root="$${A2D_ROOT:-$$DATA_ROOT}" --jhmdb-root="$$JHMDB_ROOT" --referit-root="$$REFERIT_ROOT" $(if $(DECODE),--decode) $(if $(VERBOSE),--verbose)
 
 test: setup
 	$(BIN)/ruff check && $(BIN)/ruff format --check acga_lib tests

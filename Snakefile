@@ -2,17 +2,40 @@
 # writes as output and the executed notebook as log.
 from pathlib import Path
 
+from acga_lib.config import RunConfig
+from acga_lib.errors import ConfigError, DataError
 from acga_lib.methods import METHODS, REFERIT
 from acga_lib.published import TABLE_1, TABLE_2, TABLE_3
 
 PROFILE = config.get("profile", "toy")
 DATASET = config.get("dataset", "toy")
-SEEDS = range(int(config.get("seeds", 1)))
-ROOTS = {
-    name: str(Path(config[name]).resolve()) if config.get(name) else ""
-    for name in ("data_root", "referit_root", "jhmdb_root")
-}
-DATA = Path(ROOTS["data_root"]).name if ROOTS["data_root"] else DATASET
+SEEDS = range(int(config.get("seeds", 1))) if str(config.get("seeds", 1)).isdecimal() else ()
+if not SEEDS:
+    raise ConfigError(f"seeds is how many to run, from 1, not {config['seeds']!r}")
+
+
+def folder(name):
+    """A dataset's folder as an absolute path; empty where none is given."""
+    given = config.get(name)
+    if given is None or given == "":
+        return ""
+    path = Path(str(given)).expanduser().resolve()
+    if not path.is_dir():
+        raise DataError(f"{path}: no such folder; {name} names the dataset's. {BY_FILE}")
+    # To a cluster, Snakemake passes --config on inside double quotes of a shell.
+    if set(str(given)) & set("$`\"\\") and name in workflow.config_settings.config:
+        raise DataError(f"{path}: a shell would change this name or run it. {BY_FILE}")
+    return str(path)
+
+
+BY_FILE = (
+    "Snakemake's --config strips quotes and reads numbers; give an unusual name in a file: "
+    "--configfile data.yaml, with a line like `data_root: '/path/to/2017'`"
+)
+ROOTS = {name: folder(name) for name in ("data_root", "referit_root", "jhmdb_root")}
+DATA = RunConfig(
+    method="acga", dataset=DATASET, profile=PROFILE, data_root=ROOTS["data_root"]
+).data
 ID = f"{DATA}-{PROFILE}"
 EMBEDDED = DATASET == "toy"
 
@@ -33,8 +56,17 @@ def runs(names):
     return [f"results/runs/{ID}-{name}-s{seed}.json" for name in names for seed in SEEDS]
 
 
-SHARED = f"dataset={DATASET} data_root='{ROOTS['data_root']}' profile={PROFILE}"
-REFERIT_ROOT, JHMDB_ROOT = (f"{name}='{ROOTS[name]}'" for name in ("referit_root", "jhmdb_root"))
+def given(*names):
+    """The words `name=value` of a job. A function, since Snakemake reads braces in a text.
+
+    Words come to the shell quoted (`:q`), and a job is planned again when they change: a folder of
+    the same name is other data.
+    """
+    values = {"dataset": DATASET, "profile": PROFILE, "data": DATA, "trained": PROFILE} | ROOTS
+    return lambda wildcards: [f"{name}={values[name]}" for name in names]
+
+
+RUN = ("dataset", "data_root", "profile")
 LOGS = "results/logs"
 # Table 2 needs J-HMDB Sentences; robustness needs the lists that only the embedded data have.
 TABLES = ["table1", *(["table2"] if EMBEDDED or ROOTS["jhmdb_root"] else []), "table3"]
@@ -59,9 +91,11 @@ rule features:
     log:
         f"{LOGS}/{ID}-02_feature_extraction.ipynb",
     threads: 64  # or all of --cores, if they are fewer
+    params:
+        given=given(*RUN, "referit_root", "jhmdb_root"),
     shell:
-        "python -m acga_lib.jobs.batch 02_feature_extraction {SHARED} {REFERIT_ROOT} {JHMDB_ROOT}"
-        " --executed {log} --produces {output} --threads {threads}"
+        "python -m acga_lib.jobs.batch 02_feature_extraction {params.given:q}"
+        " --executed {log:q} --produces {output:q} --threads {threads}"
 
 
 def before_training(wildcards):
@@ -78,13 +112,14 @@ rule train:
     log:
         f"{LOGS}/{ID}-04_train-{{method}}-s{{seed}}.ipynb",
     params:
+        given=given(*RUN, "referit_root"),
         method=lambda wildcards: wildcards.method.removesuffix("-shuffled"),
         shuffle=lambda wildcards: str(wildcards.method.endswith("-shuffled")).lower(),
     threads: 1
     shell:
-        "python -m acga_lib.jobs.batch 04_train {SHARED} {REFERIT_ROOT} method={params.method}"
+        "python -m acga_lib.jobs.batch 04_train {params.given:q} method={params.method}"
         " seed={wildcards.seed} shuffle_queries={params.shuffle}"
-        " --executed {log} --produces {output} --threads {threads}"
+        " --executed {log:q} --produces {output:q} --threads {threads}"
 
 rule table1:
     input:
@@ -94,9 +129,11 @@ rule table1:
         f"results/tables/table1-{ID}.md",
     log:
         f"{LOGS}/{ID}-05_table1_comparison.ipynb",
+    params:
+        given=given("data", "profile"),
     shell:
-        "python -m acga_lib.jobs.batch 05_table1_comparison data={DATA} profile={PROFILE}"
-        " --executed {log} --produces {output} --threads {threads}"
+        "python -m acga_lib.jobs.batch 05_table1_comparison {params.given:q}"
+        " --executed {log:q} --produces {output:q} --threads {threads}"
 
 rule table2:
     input:
@@ -106,9 +143,11 @@ rule table2:
         f"results/tables/table2-{ID}.md",
     log:
         f"{LOGS}/{ID}-06_table2_generalization.ipynb",
+    params:
+        given=given(*RUN, "jhmdb_root"),
     shell:
-        "python -m acga_lib.jobs.batch 06_table2_generalization {SHARED} {JHMDB_ROOT}"
-        " --executed {log} --produces {output} --threads {threads}"
+        "python -m acga_lib.jobs.batch 06_table2_generalization {params.given:q}"
+        " --executed {log:q} --produces {output:q} --threads {threads}"
 
 rule table3:
     input:
@@ -118,9 +157,11 @@ rule table3:
         f"results/tables/table3-{ID}.md",
     log:
         f"{LOGS}/{ID}-07_table3_ablation.ipynb",
+    params:
+        given=given("data", "profile"),
     shell:
-        "python -m acga_lib.jobs.batch 07_table3_ablation data={DATA} profile={PROFILE}"
-        " --executed {log} --produces {output} --threads {threads}"
+        "python -m acga_lib.jobs.batch 07_table3_ablation {params.given:q}"
+        " --executed {log:q} --produces {output:q} --threads {threads}"
 
 rule robustness:
     input:
@@ -130,9 +171,11 @@ rule robustness:
         f"results/tables/robustness-{ID}.md",
     log:
         f"{LOGS}/{ID}-10_robustness.ipynb",
+    params:
+        given=given(*RUN),
     shell:
-        "python -m acga_lib.jobs.batch 10_robustness {SHARED}"
-        " --executed {log} --produces {output} --threads {threads}"
+        "python -m acga_lib.jobs.batch 10_robustness {params.given:q}"
+        " --executed {log:q} --produces {output:q} --threads {threads}"
 
 rule figures:
     input:
@@ -143,9 +186,11 @@ rule figures:
         f"results/figures/figure5-{ID}.png",
     log:
         f"{LOGS}/{ID}-08_qualitative_figures.ipynb",
+    params:
+        given=given(*RUN, "trained"),
     shell:
-        "python -m acga_lib.jobs.batch 08_qualitative_figures {SHARED} trained={PROFILE}"
-        " --executed {log} --produces {output} --threads {threads}"
+        "python -m acga_lib.jobs.batch 08_qualitative_figures {params.given:q}"
+        " --executed {log:q} --produces {output:q} --threads {threads}"
 
 rule page:
     input:

@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, Self
 
 from acga_lib.errors import ConfigError
 from acga_lib.methods import METHODS, Stage
+from acga_lib.parameters import data_name, folder
 
 _PACKAGE = Path(__file__).resolve().parent
 #: The committed part of `data/` as `pip install .` puts it into the package. Where it is, this is
@@ -18,6 +20,10 @@ SHIPPED = _PACKAGE / "committed"
 ROOT = Path.cwd() if SHIPPED.is_dir() else _PACKAGE.parent
 #: Words of a sentence after padding (Sec. 4.2: "maximum length of words is set to 20").
 MAX_WORDS = 20
+#: The largest seed: what every random generator here takes.
+MAX_SEED = 2**32 - 1
+#: The largest number of videos, pixels or epochs, and the largest factor, that a profile may have.
+MAX_COUNT, MAX_FACTOR = 10**6, 16.0
 
 
 def data_file(folder: str, name: str) -> Path:
@@ -97,13 +103,21 @@ class Profile:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The profile behind `record`. Raises ConfigError for a missing or unknown field."""
+        """The profile behind `record`.
+
+        Raises ConfigError for a missing or unknown field, or one of another type.
+        """
         kinds = {"networks": Networks, "data": DataSizes, "training": Training}
         names = {group: {field.name for field in fields(kind)} for group, kind in kinds.items()}
         if wrong := {"name"}.union(*names.values()) ^ record.keys():
             raise ConfigError(
                 f"a profile with other fields than this version's: {', '.join(sorted(wrong))}"
             )
+        for field in (field for kind in kinds.values() for field in fields(kind)):
+            if not _fits(record[field.name], field.type):
+                raise ConfigError(
+                    f"profile '{record['name']}': {field.name} cannot be {record[field.name]!r}"
+                )
         groups: dict[str, Any] = {
             group: kind(**{name: record[name] for name in names[group]})
             for group, kind in kinds.items()
@@ -113,6 +127,19 @@ class Profile:
     def changed(self, **values: Any) -> Self:
         """The profile with other values of some fields, whichever group they are in."""
         return type(self).from_record(self.record() | values)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of the type of a profile's field, and of a size that can be meant.
+
+    A pair is a list in JSON. Records come from elsewhere, and networks are built as they say.
+    """
+    if isinstance(kind, GenericAlias):
+        return isinstance(value, list | tuple) and [type(one) for one in value] == [int, int]
+    if kind in (int, float):
+        limit = MAX_COUNT if kind is int else MAX_FACTOR
+        return type(value) in {int, kind} and 0 <= value <= limit
+    return type(value) is kind
 
 
 _TOY = Profile(
@@ -185,7 +212,7 @@ DATASETS = {"toy": "a2d", "a2d": "a2d"}
 
 def choose(kind: str, table: dict[str, Any], name: str) -> Any:
     """Look `name` up in `table`; ConfigError lists the valid names."""
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise ConfigError(f"unknown {kind} '{name}'; choose one of: {', '.join(table)}")
     return table[name]
 
@@ -205,6 +232,8 @@ class RunConfig:
     variant: str = ""  #: a name in VARIANTS; empty: the training of Sec. 4.2
 
     def __post_init__(self) -> None:
+        for name in ("data_root", "referit_root"):
+            object.__setattr__(self, name, folder(getattr(self, name), name))
         choose("method", METHODS, self.method)
         choose("profile", PROFILES, self.profile)
         choose("dataset", DATASETS, self.dataset)
@@ -218,7 +247,9 @@ class RunConfig:
                 f"referit_root '{self.referit_root}' with dataset 'toy': the embedded dataset has "
                 "its own still images; leave referit_root empty"
             )
-        if self.variant:
+        if self.data_root:
+            data_name(self.data_root)
+        if self.variant != "":
             choose("variant", VARIANTS, self.variant)
             trained = METHODS[self.method].streams or (self.method,)
             if any(METHODS[name].network != "acga" for name in trained):
@@ -226,8 +257,10 @@ class RunConfig:
                     f"variant '{self.variant}' with method '{self.method}': it is the training of "
                     "the authors' code, which has ACGA and its ablations only; leave it empty"
                 )
-        if type(self.seed) is not int or self.seed < 0:
-            raise ConfigError(f"seed must be a whole number from 0, not {self.seed!r}")
+        if type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(
+                f"seed must be a whole number from 0 to {MAX_SEED}, not {self.seed!r}"
+            )
         if not isinstance(self.shuffle_queries, bool):
             raise ConfigError(
                 f"shuffle_queries must be true or false, not {self.shuffle_queries!r}"
@@ -262,7 +295,7 @@ class RunConfig:
     @property
     def data(self) -> str:
         """The name of the data in records and tables: "toy", or that of the dataset's folder."""
-        return Path(self.data_root).resolve().name if self.data_root else self.dataset
+        return data_name(self.data_root) if self.data_root else self.dataset
 
     @property
     def root(self) -> Path:
@@ -302,14 +335,3 @@ def run_config(**parameters: Any) -> RunConfig:
         if name not in known:
             raise ConfigError(f"unknown parameter '{name}'; choose from: {', '.join(known)}")
     return RunConfig(**parameters)
-
-
-def parse_parameter(text: str) -> tuple[str, Any]:
-    """`name=value`; the value is read as JSON where it is JSON (numbers, true, "…"), else text."""
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise ConfigError(f"'{text}' is not of the form name=value")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value

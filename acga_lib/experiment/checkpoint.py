@@ -1,9 +1,12 @@
 """What a training leaves on disk while it runs: its checkpoint and its log."""
 
 import csv
+import hashlib
 import io
+import math
 import os
 import time
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,8 +38,16 @@ class StepDone:
     rate: float  #: learning rate
 
 
+#: Stands before the hash at a checkpoint's end.
+MARK = b"sha256:"
+
+
 class Checkpoint:
-    """One file that is either whole or absent, tied to one configuration and data set."""
+    """One file that is either whole or absent, tied to one configuration and data set.
+
+    Its last 71 bytes are a hash of all others: torch continues from a file with flipped bits, and
+    the run would end in other weights.
+    """
 
     def __init__(self, path: Path, *, identity: str) -> None:
         self.path, self.identity = path, identity
@@ -47,9 +58,8 @@ class Checkpoint:
     ) -> None:  # fmt: skip
         """Write to a temporary file, flush it to disk, move it over the old checkpoint.
 
-        Raises StorageError where the disk is full; the old checkpoint stays.
+        Raises StorageError where the disk is full or closed; the old checkpoint stays.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
         saved = {
             "identity": self.identity,
@@ -60,9 +70,13 @@ class Checkpoint:
             "losses": state.losses,
         }
         with named_if_full(temporary.parent, "a checkpoint"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.unlink(missing_ok=True)
             try:
-                with open(temporary, "wb") as file:
+                with open(temporary, "x+b") as file:
                     torch.save(saved, file)
+                    file.seek(0)
+                    file.write(MARK + _digest(file.read()))
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(temporary, self.path)
@@ -74,7 +88,11 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            content = self.path.read_bytes()
+            body, mark, digest = content.rpartition(MARK)
+            if not mark or digest != _digest(body):
+                raise ValueError("it is not what its own hash says")
+            saved = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
             same = saved["identity"] == self.identity
         except Exception as error:
             raise CheckpointError(
@@ -88,11 +106,16 @@ class Checkpoint:
         return saved
 
 
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
 class TrainingLog:
     """A table with a row for every step, `log.csv` beside the checkpoint; it stays after the run.
 
     A row is written when its step is done. Continued at step `step`, the log first loses the rows
-    from there on, half-written ones too, so that every step is in it once.
+    from there on, half-written ones too, so that every step is in it once. A log that was damaged
+    stops no run: what is no row of it any more is dropped with a warning.
     """
 
     COLUMNS = (
@@ -111,9 +134,26 @@ class TrainingLog:
     @classmethod
     def _rows(cls, path: Path, step: int) -> list[list[str]]:
         """The whole rows of the steps before `step`."""
-        with open(path, newline="") as file:
-            rows = [row for row in csv.reader(file) if len(row) == len(cls.COLUMNS)]
-        return [row for row in rows if row[0].isdecimal() and int(row[0]) < step]
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        rows = [line.split(",") for line in lines]
+        kept = {int(row[0]): row for row in rows if cls._is_row(row) and int(row[0]) < step}
+        if len(kept) < step:
+            warnings.warn(
+                f"{path}: damaged; {step - len(kept)} of {step} earlier steps are lost from it. "
+                "The training itself goes on at its checkpoint",
+                stacklevel=4,
+            )
+        return [kept[number] for number in sorted(kept)]
+
+    @classmethod
+    def _is_row(cls, row: list[str]) -> bool:
+        try:
+            numbers = [float(cell or 0) for cell in row]
+        except ValueError:
+            return False
+        return (
+            len(row) == len(cls.COLUMNS) and row[0].isdecimal() and all(map(math.isfinite, numbers))
+        )
 
     def add(self, done: StepDone) -> None:
         """The row of a step: seconds since the run began, memory of the GPU at its peak."""
@@ -125,5 +165,8 @@ class TrainingLog:
             done.step, done.epoch, repr(done.loss), f"{done.rate:g}", f"{speed:.2f}",
             f"{seconds:.2f}", peak,
         )  # fmt: skip
-        with named_if_full(self.path.parent, "the log"), open(self.path, "a", newline="") as file:
+        with (
+            named_if_full(self.path.parent, "the log"),
+            open(self.path, "a", newline="", encoding="utf-8") as file,
+        ):
             csv.writer(file, lineterminator="\n").writerow(row)

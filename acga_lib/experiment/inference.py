@@ -1,6 +1,5 @@
 """Responses to masks: the 50 %-of-maximum rule, the predictions of a split, trained networks."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from tqdm.auto import tqdm
 from acga_lib.clip import Letterbox
 from acga_lib.config import Profile, choose
 from acga_lib.datasets import Sample
-from acga_lib.errors import CheckpointError, ConfigError
+from acga_lib.errors import CheckpointError, ConfigError, DataError
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.tensors import Batch, SampleTensors
+from acga_lib.files.records import read_json
 from acga_lib.hashes import file_hash
 from acga_lib.methods import METHODS
 from acga_lib.model import Responses
@@ -97,10 +97,10 @@ def load_run(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     """
     path = Path(path)
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
         method = choose("method", METHODS, record["config"]["run"]["method"])
         profile = Profile.from_record(record["config"]["profile"])
-    except (OSError, ValueError, LookupError, TypeError, ConfigError) as error:
+    except (DataError, ConfigError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path}: not a readable run record ({error}); train with notebook 04_train"
         ) from error

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import nn
 
 from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
@@ -31,10 +30,12 @@ from acga_lib.experiment.features import (
     file_hash,
 )
 from acga_lib.experiment.inference import load_run
+from acga_lib.experiment.names import hold_name
 from acga_lib.experiment.networks import reader_of
 from acga_lib.experiment.results import finish_run
 from acga_lib.experiment.tensors import SampleTensors, shuffled_queries
 from acga_lib.experiment.training import build_model, train
+from acga_lib.files.locks import locked
 from acga_lib.files.records import read_runs
 from acga_lib.methods import METHODS, REFERIT, MethodConfig
 from acga_lib.text import Vocabulary, WordVectors
@@ -145,19 +146,29 @@ def extractors_of(config: RunConfig) -> list[tuple[Recipe, Trunk]]:
     return found
 
 
+def _unread(config: RunConfig) -> tuple[Inputs, list[tuple[FeatureStore, Trunk]]]:
+    """What the method reads, with each store and its network, before anything is extracted."""
+    method = METHODS[config.method]
+    reader = reader_of(method, PROFILES[config.profile])
+    stores = [(FeatureStore(FEATURES, recipe), net) for recipe, net in extractors_of(config)]
+    alone = [store for store, _ in stores]
+    return Inputs(StackedStores(alone) if method.streams else alone[0], reader), stores
+
+
 def inputs_of(
     config: RunConfig, samples: Sequence[Sample], *, device: str = "cpu", progress: bool = True
 ) -> Inputs:
     """Complete the method's feature store for `samples`."""
-    method = METHODS[config.method]
-    reader = reader_of(method, PROFILES[config.profile])
-    stores, extracted = [], 0
-    for recipe, network in extractors_of(config):
-        store = FeatureStore(FEATURES, recipe)
-        extracted += store.extract(samples, network, device=device, progress=progress)
-        stores.append(store)
-    read = StackedStores(stores) if method.streams else stores[0]
-    return Inputs(read, reader, extracted)
+    inputs, stores = _unread(config)
+    return _extracted(inputs, stores, samples, device=device, progress=progress)
+
+
+def _extracted(
+    inputs: Inputs, stores: Sequence[tuple[FeatureStore, Trunk]], samples: Sequence[Sample], *,
+    device: str, progress: bool,
+) -> Inputs:  # fmt: skip
+    counts = [store.extract(samples, n, device=device, progress=progress) for store, n in stores]
+    return replace(inputs, extracted=sum(counts))
 
 
 def complete_features(
@@ -166,7 +177,8 @@ def complete_features(
     """Complete every feature that any row of the tables reads -> (video, frame) pairs computed.
 
     Still images and J-HMDB Sentences are left out where their folders are neither embedded nor
-    named. A weight file that is missing or damaged is told before any work begins.
+    named. A weight file that is missing or damaged, and a name that is taken (`hold_name`), are
+    told before any work begins.
     """
     readers: dict[str, list[MethodConfig]] = {}
     for method in METHODS.values():
@@ -175,7 +187,9 @@ def complete_features(
     for of_one in readers.values():
         extractors_of(replace(config, method=of_one[0].name))
     embedded = config.dataset == "toy"
-    clips = [s for split in ("train", "test") for s in open_split(config, split, progress=progress)]
+    train, test = (open_split(config, split, progress=progress) for split in ("train", "test"))
+    hold_name(RUNS, config, test=_unread(config)[0].tensors(test))
+    clips = [*train, *test]
     if embedded or jhmdb_root:
         clips += open_jhmdb(config, jhmdb_root, progress=progress)
     stills: list[Sample] = []
@@ -202,14 +216,17 @@ def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) ->
     """Open the data of a run and complete its feature store.
 
     With `shuffle_queries`, the training samples are given each other's sentences; the test samples
-    keep their own.
+    keep their own. Raises DataError as `hold_name`, before any feature is computed.
     """
     opened = open_referit if METHODS[config.method].trained_on == REFERIT else open_split
     training = opened(config, "train", progress=progress)
     test = open_split(config, "test", progress=progress)
-    inputs = inputs_of(config, [*training, *test], device=device, progress=progress)
     queries = shuffled_queries(training, seed=config.seed) if config.shuffle_queries else None
-    return Prepared(inputs.tensors(training, queries), inputs.tensors(test), inputs)
+    inputs, stores = _unread(config)
+    tensors = inputs.tensors(training, queries), inputs.tensors(test)
+    hold_name(RUNS, config, train=tensors[0], test=tensors[1])
+    every = [*training, *test]
+    return Prepared(*tensors, _extracted(inputs, stores, every, device=device, progress=progress))
 
 
 def fresh_model(
@@ -243,23 +260,28 @@ def train_or_load(
     """
     start, main = time.perf_counter(), processes.is_main()
     model, origins = fresh_model(config, device=device, execution=execution, progress=progress)
-    path = RUNS / f"{config.run_id}.json"
-    work = WORK / config.run_id
-    work.mkdir(parents=True, exist_ok=True)
-    with FileLock(work / ".lock") if main else nullcontext():  # two notebooks may ask for one run
-        if processes.shared(main and _is_current(path, config, data, origins)):
-            return load_run(path)
-        progressed = train(
-            config, model, data.train, work=work, device=device, execution=execution,
-            progress=progress,
-        )  # fmt: skip
-        if main:
+    path, work = RUNS / f"{config.run_id}.json", WORK / config.run_id
+    checkpoint = work / "checkpoint.pt"
+    # Nothing is written for a run that is there, so that a closed folder is no hindrance.
+    finished = main and not checkpoint.exists() and _is_current(path, config, data, origins)
+    if processes.shared(finished):
+        return load_run(path)
+    with locked(work / ".lock") if main else nullcontext():  # two notebooks may ask for one run
+        current = processes.shared(main and _is_current(path, config, data, origins))
+        if not current:
+            hold_name(RUNS, config, train=data.train, test=data.test)
+            progressed = train(
+                config, model, data.train, work=work, device=device, execution=execution,
+                progress=progress,
+            )  # fmt: skip
+        if main and not current:
             finish_run(
                 config, model, progressed, train=data.train, test=data.test, runs=RUNS,
                 device=device, execution=execution, seconds=time.perf_counter() - start,
                 starts_from=origins, show_progress=progress,
             )  # fmt: skip
-            (work / "checkpoint.pt").unlink(missing_ok=True)
+        if main:  # also what a run left that was killed between its record and here
+            checkpoint.unlink(missing_ok=True)
         processes.shared(None)  # wait for the record
     return load_run(path)
 

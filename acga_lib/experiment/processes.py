@@ -14,6 +14,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from acga_lib.errors import ConfigError
+
 Value = TypeVar("Value")
 
 #: One process extracts features and scores while the others wait; `torchrun` ends all of them when
@@ -45,9 +47,15 @@ def is_main() -> bool:
 def joined() -> Iterator[str]:
     """Join the processes that `torchrun` started -> this one's device, "cuda:1" or "cpu".
 
-    Alone, as without `torchrun`, nothing is joined.
+    Alone, as without `torchrun`, nothing is joined. Raises ConfigError where there are fewer GPUs
+    than processes.
     """
     local, cuda = local_rank(), torch.cuda.is_available()
+    if cuda and local >= torch.cuda.device_count():
+        raise ConfigError(
+            f"process {local + 1} of this machine has no GPU, since there are "
+            f"{torch.cuda.device_count()}: start one process for each"
+        )
     if cuda:
         torch.cuda.set_device(local)
     if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1:

@@ -1,7 +1,6 @@
 """How a run is measured, and the record of it that is written (`records.py` reads them)."""
 
 import json
-import os
 import platform
 import subprocess
 import time
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as as_safetensors
 from torch import nn
 
 from acga_lib.config import ROOT, SHIPPED, RunConfig
@@ -23,6 +22,7 @@ from acga_lib.experiment.execution import PLAIN, Execution
 from acga_lib.experiment.inference import Prediction, predictions
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.files.records import write_text
+from acga_lib.files.storage import write_bytes
 from acga_lib.hashes import file_hash
 from acga_lib.metrics import intersection_and_union, segmentation_metrics
 
@@ -96,15 +96,14 @@ def finish_run(
 
     `<run_id>.safetensors` holds the matrices in half precision; the model is rounded to them before
     it is scored. `<run_id>.json` is written last, so a record always has its numbers.
-    starts_from: hashes of the weights of the runs that this one started from, by method.
+    starts_from: hashes of the weights of the runs that this one started from, by method. Raises
+    StorageError where the disk is full or closed.
     """
-    runs.mkdir(parents=True, exist_ok=True)
     path = runs / f"{config.run_id}.json"
     saved = {k: v.half() if v.dim() > 1 else v for k, v in model.cpu().state_dict().items()}
     model.load_state_dict(saved)
-    temporary = path.with_suffix(".tmp")
-    save_file({k: v.contiguous() for k, v in saved.items()}, temporary)
-    os.replace(temporary, path.with_suffix(".safetensors"))
+    content = as_safetensors({k: v.contiguous() for k, v in saved.items()})
+    write_bytes(path.with_suffix(".safetensors"), content, "the run's weights")
     metrics, samples = evaluate(predictions(model, test, device=device, progress=show_progress))
     record = {
         "run_id": config.run_id,
@@ -173,8 +172,9 @@ def _revision() -> str:
 
     def git(*command: str) -> str:
         return subprocess.run(
-            ["git", *command], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout.strip()
+            ["git", *command], cwd=ROOT, capture_output=True, check=True,
+            encoding="utf-8", errors="replace",
+        ).stdout.strip()  # fmt: skip
 
     try:
         changed = git("status", "--porcelain", "--", "acga_lib", "notebooks")

@@ -15,10 +15,12 @@ import sys
 from dataclasses import asdict, fields
 from typing import Any
 
-from acga_lib.config import ROOT, RunConfig, parse_parameter, run_config
+from acga_lib.config import ROOT, RunConfig, run_config
 from acga_lib.errors import ConfigError, KitError
 from acga_lib.experiment import pipeline, processes
 from acga_lib.experiment.execution import Execution
+from acga_lib.files.terminal import print_any_text
+from acga_lib.parameters import parse_parameter
 
 
 def split_parameters(parameters: dict[str, Any]) -> tuple[RunConfig, Execution]:
@@ -46,8 +48,9 @@ def launch(config: RunConfig, execution: Execution, *, count: int) -> None:
     command += [f"--nproc-per-node={count}", "-m", "acga_lib.experiment.run", *given]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True
-    )
+        command, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE,
+        encoding="utf-8", errors="replace",
+    )  # fmt: skip
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("FAILED")]
         raise KitError(said[0] if said else f"the processes failed: {done.stderr[-2000:]}")
@@ -80,8 +83,11 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("parameters", nargs="*", metavar="name=value")
     given = parser.parse_args(arguments)
+    print_any_text()
+    texts = [field.name for kind in (RunConfig, Execution) for field in fields(kind)
+             if field.type is str]  # fmt: skip
     try:
-        line = run(dict(parse_parameter(text) for text in given.parameters))
+        line = run(dict(parse_parameter(text, texts=texts) for text in given.parameters))
     except KitError as error:
         print(f"FAILED  {' '.join(given.parameters)}: {error}", file=sys.stderr)
         return 1

@@ -5,29 +5,37 @@ it.
 """
 
 import json
-import os
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from acga_lib.errors import DataError
+from acga_lib.files.storage import write_bytes
 from acga_lib.methods import METHODS
 from acga_lib.published import METRICS
 
+Record = dict[str, Any]
+
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is either the old or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    """Write a file as UTF-8 so that it is either the old or the new one, never half of it.
+
+    Raises StorageError where the disk is full or closed.
+    """
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"), "a text file")
 
 
-def read_runs(
-    runs: Path, *, data: str, profile: str, controls: bool = False
-) -> list[dict[str, Any]]:
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises DataError where it cannot be read, or is no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error})") from error
+
+
+def read_runs(runs: Path, *, data: str, profile: str, controls: bool = False) -> list[Record]:
     """The run records of one data set and profile, by method and seed; no variant's.
 
     controls: those trained with shuffled sentences instead of the proper ones; an empty list where
@@ -36,7 +44,7 @@ def read_runs(
     data: no table may mix those.
     """
     found = []
-    for path in sorted(runs.glob(f"{data}-{profile}-*.json")):
+    for path in sorted(runs.glob(f"{escape(data)}-{profile}-*.json")):
         record = read_run(path)
         run = record["config"]["run"]
         wanted = (data, profile, controls)
@@ -49,43 +57,146 @@ def read_runs(
             "or `make reproduce`"
         )
     found.sort(key=lambda r: (order_of(r), r["config"]["run"]["seed"]))
-    for one, other in pairwise(found):
-        _hold_alike(one, other)
+    _hold_alike(found)
     return found
 
 
-def _hold_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Runs of one table share their profile; seeds of one method share everything else."""
-    profiles = one["config"]["profile"], other["config"]["profile"]
-    differ = {key for a, b in (profiles, profiles[::-1]) for key in a if a[key] != b.get(key)}
-    if order_of(one) == order_of(other):
-        differ |= {"method"} if one["config"]["method"] != other["config"]["method"] else set()
-        differ |= {key for key in ("samples", "features") if one.get(key) != other.get(key)}
-        # A control's training sentences are shuffled by its seed; its test data are the others'.
-        tested = [record.get("data", {}).get("test") for record in (one, other)]
-        differ |= {"test data"} if tested[0] != tested[1] else set()
-    if differ:
-        raise DataError(
-            f"{one['path']} and {other['path'].name} differ in {', '.join(sorted(differ))}, so no "
-            "table may hold both: delete the one that is out of date, or make both anew with "
-            "`make reproduce SEEDS=<as many as there are>`"
-        )
+def _hold_alike(records: list[Record]) -> None:
+    """Raise DataError unless the runs of one table share whatever must not differ between them."""
+    first: dict[tuple[str, ...], Record] = {}
+    for record in records:
+        shared = _shared(record)
+        for key, value in shared.items():
+            other = first.setdefault(key, record)
+            theirs = _shared(other)
+            if theirs[key] == value:
+                continue
+            differ = {one[0] for one, its in shared.items() if theirs.get(one, its) != its}
+            raise DataError(
+                f"{other['path']} and {record['path'].name} differ in {', '.join(sorted(differ))}, "
+                "so no table may hold both: delete the one that is out of date, or make both anew "
+                "with `make reproduce SEEDS=<as many as there are>`"
+            )
 
 
-def read_run(path: Path) -> dict[str, Any]:
+def _shared(record: Record) -> dict[tuple[str, ...], Any]:
+    """What a record must share with others of its table: (what, among which) -> its value.
+
+    All runs share the profile and the test samples; seeds of one method all but the seed; methods
+    that read sentences alike the data, as far as they are trained on the same.
+    """
+    run, data = record["config"]["run"], record.get("data", {})
+    method = run["method"]
+    reads = _reads(method)
+    shared: dict[tuple[str, ...], Any] = {
+        (name,): value for name, value in record["config"]["profile"].items()
+    }
+    shared |= {
+        ("the profile's fields",): sorted(record["config"]["profile"]),
+        ("method", method): record["config"]["method"],
+        ("samples", method): record["samples"],
+        ("features", method): record.get("features"),
+        ("test data", method): data.get("test"),
+        ("test samples",): record["samples"]["test"],
+    }
+    if data.get("test"):
+        shared["test data", "of", reads] = data["test"]
+    # A control's training sentences are shuffled by its seed.
+    if data.get("train") and not run.get("shuffle_queries"):
+        shared["training data", reads, METHODS[method].trained_on] = data["train"]
+    return shared
+
+
+def _reads(method: str) -> str:
+    streams = METHODS[method].streams or (method,)
+    return "numbers" if METHODS[streams[0]].network in ("hu", "li") else "vectors"
+
+
+def read_alike(method: str, other: str) -> bool:
+    """Whether two methods read sentences alike, so that hashes of their data compare."""
+    return _reads(method) == _reads(other)
+
+
+def same_name(runs: Path, *, data: str, profile: str) -> Iterator[Record]:
+    """Every run record under a data name and profile, variants and controls too.
+
+    What is no record is left out: it can say nothing, and the tables name it.
+    """
+    for path in sorted(runs.glob(f"{escape(data)}-{profile}-*.json")):
+        with suppress(DataError):
+            record = read_run(path)
+            described = record["config"]["data"], record["config"]["run"]["profile"]
+            if described == (data, profile):
+                yield record
+
+
+def read_run(path: Path) -> Record:
     """One run record, with its file under "path". Raises DataError when it is not a record."""
     try:
-        record = json.loads(path.read_text())
-        scores = [float(record["metrics"][name]) for name in METRICS]
-        described = record["config"]["run"], record["config"]["data"], record["samples"]["test"]
-        if not np.isfinite(scores).all():
-            raise ValueError(f"a metric of {described[0]['method']} is not a number")
-        order_of(record)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a run record ({error!r}); delete it, run again") from error
+        record = read_json(path)
+        for what, kind, value in _typed(record):
+            if not kind(value):
+                raise ValueError(f"{what} is {_short(value)}")
+    except (DataError, ValueError, LookupError, TypeError, AttributeError) as error:
+        told = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else error
+        raise DataError(f"{path}: not a run record ({told}); delete it, run again") from error
     return record | {"path": path}
 
 
-def order_of(record: dict[str, Any]) -> int:
+def _typed(record: Record) -> list[tuple[str, Any, Any]]:
+    """The values of a record that tables, figures and the page read: name, test, value."""
+    run = record["config"]["run"]
+    found: list[tuple[str, Any, Any]] = [
+        ("run_id", _is_text, record["run_id"]),
+        ("config.data", _is_text, record["config"]["data"]),
+        ("config.profile", _is_table, record["config"]["profile"]),
+        ("config.method", _is_table, record["config"]["method"]),
+        ("method", lambda name: _is_text(name) and name in METHODS, run["method"]),
+        ("profile", _is_text, run["profile"]),
+        ("seed", _is_count, run["seed"]),
+        ("shuffle_queries", lambda one: isinstance(one, bool), run.get("shuffle_queries", False)),
+        *((f"samples.{name}", _is_count, record["samples"][name]) for name in ("train", "test")),
+        *((f"metrics.{name}", _is_share, record["metrics"][name]) for name in METRICS),
+    ]
+    found += [(f"metrics.{name}", _is_share, value) for name, value in record["metrics"].items()]
+    optional = (
+        ("seconds", _is_number), ("seconds_per_query", _is_number), ("parameters", _is_count),
+        ("data", _is_table), ("environment", _is_table), ("breakdown", _is_table),
+    )  # fmt: skip
+    found += [(name, kind, record[name]) for name, kind in optional if name in record]
+    for group, part in record.get("breakdown", {}).items():
+        for value, one in part.items():
+            name = f"breakdown.{group}.{value}"
+            found += [(f"{name}.{of}", _is_share, one[of]) for of in ("mean_iou", "P@0.5")]
+            found.append((f"{name}.samples", _is_count, one["samples"]))
+    return found
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < float("inf")
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _short(value: Any, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def order_of(record: Record) -> int:
     """The row of a record's method in the tables."""
     return list(METHODS).index(record["config"]["run"]["method"])

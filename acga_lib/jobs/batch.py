@@ -9,13 +9,53 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import papermill
 
-from acga_lib.config import ROOT, hold_checkout, parse_parameter
+from acga_lib.config import ROOT, hold_checkout
 from acga_lib.errors import ConfigError, KitError
+from acga_lib.files.storage import named_if_full
+from acga_lib.files.terminal import print_any_text
+from acga_lib.parameters import parse_parameter
+
+
+def known_parameters(notebook: Path) -> dict[str, bool]:
+    """The parameters of a notebook, and of each whether it is text.
+
+    Raises KitError for a file that papermill cannot read.
+    """
+    try:
+        known = papermill.inspect_notebook(_literal(notebook))
+    except Exception as error:
+        raise KitError(f"{notebook}: not a notebook that papermill can read ({error})") from error
+    return {name: one["default"].startswith(("'", '"')) for name, one in known.items()}
+
+
+def _literal(path: Path) -> str:
+    """A path for papermill, which replaces `{name}` in paths by the parameter of that name."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def parameters_of(notebook: Path, given: Sequence[str]) -> dict[str, Any]:
+    """`name=value` as a notebook's parameters.
+
+    Raises ConfigError for a parameter that the notebook does not have, or that is given twice.
+    """
+    known = known_parameters(notebook)
+    texts = [name for name, is_text in known.items() if is_text]
+    parameters: dict[str, Any] = {}
+    for name, value in (parse_parameter(text, texts=texts) for text in given):
+        if name not in known:
+            raise ConfigError(
+                f"{notebook.name} has no parameter '{name}'; choose from: {', '.join(known)}"
+            )
+        if name in parameters:
+            raise ConfigError(f"parameter '{name}' is given twice")
+        parameters[name] = value
+    return parameters
 
 
 def run_notebook(
@@ -23,24 +63,16 @@ def run_notebook(
 ) -> float:
     """Execute a notebook with parameters -> seconds.
 
-    The executed copy is written to `executed`, also when a cell fails. Raises ConfigError for a
-    parameter that the notebook does not have, KitError when a cell fails, the kernel dies, or a
-    file of `produces` was not written.
+    The executed copy is written to `executed`, also when a cell fails. Raises KitError when a cell
+    fails, the kernel dies, or a file of `produces` was not written; StorageError where the copy
+    cannot be.
     """
-    try:
-        known = papermill.inspect_notebook(str(notebook))
-    except Exception as error:
-        raise KitError(f"{notebook}: not a notebook that papermill can read ({error})") from error
-    for name in parameters:
-        if name not in known:
-            raise ConfigError(
-                f"{notebook.name} has no parameter '{name}'; choose from: {', '.join(known)}"
-            )
-    executed.parent.mkdir(parents=True, exist_ok=True)
+    with named_if_full(executed.parent, "executed notebooks"):
+        executed.parent.mkdir(parents=True, exist_ok=True)
     begun, start = time.time(), time.perf_counter()
     try:
         papermill.execute_notebook(
-            str(notebook), str(executed), parameters, cwd=str(notebook.parent),
+            _literal(notebook), _literal(executed), parameters, cwd=str(notebook.parent),
             progress_bar=False, kernel_name="python3",
         )  # fmt: skip
     except Exception as error:
@@ -61,14 +93,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--produces", type=Path, nargs="+", default=[], help="files it must write")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of the job")
     given = parser.parse_args(arguments)
+    print_any_text()
     os.environ["OMP_NUM_THREADS"] = str(given.threads)  # inherited by the kernel
     try:
-        parameters = dict(parse_parameter(text) for text in given.parameters)
         hold_checkout("the notebooks")
         notebook = ROOT / "notebooks" / f"{given.notebook}.ipynb"
         if not notebook.is_file():
             names = sorted(path.stem for path in notebook.parent.glob("*.ipynb"))
             raise ConfigError(f"no notebook {notebook.name}; choose one of: {', '.join(names)}")
+        parameters = parameters_of(notebook, given.parameters)
         seconds = run_notebook(notebook, given.executed, parameters, produces=given.produces)
     except KitError as error:
         print(f"FAILED  {given.notebook}: {error}", file=sys.stderr)

@@ -16,6 +16,7 @@ from pathlib import Path
 from acga_lib.config import ROOT, hold_checkout
 from acga_lib.errors import ConfigError, KitError
 from acga_lib.files.records import write_text
+from acga_lib.files.terminal import print_any_text
 
 #: The first code cell of every notebook. Packages that Colab's own software depends on are asked
 #: for in the versions that they have there, so that pip cannot choose others.
@@ -77,7 +78,7 @@ def welcome(*, drive: bool = False, content: Path = Path("/content")) -> None:
 def find_data(folders: list[Path]) -> list[str]:
     """The datasets that lie directly in any of the folders, as notebook parameters."""
     return [
-        f"{parameter} = '{found.parents[marker.count('/')]}'"
+        f"{parameter} = {str(found.parents[marker.count('/')])!r}"
         for folder in folders
         for marker, parameter in MARKERS.items()
         for found in sorted(folder.glob(f"*/{marker}"))
@@ -86,7 +87,7 @@ def find_data(folders: list[Path]) -> list[str]:
 
 def repository(root: Path = ROOT) -> str:
     """The kit's address, e.g. https://github.com/owner/name, as pyproject.toml has it."""
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["urls"]["Repository"])
 
 
@@ -114,7 +115,7 @@ def move(address: str, root: Path = ROOT) -> None:
     old, new = (url.removeprefix("https://github.com/") for url in (repository(root), address))
     named = re.compile(rf"(github(?:\.com)?/){re.escape(old)}(?![\w-])")
     for file in ("pyproject.toml", "CITATION.cff", "README.md"):
-        text = (root / file).read_text()
+        text = (root / file).read_text(encoding="utf-8")
         write_text(root / file, named.sub(rf"\g<1>{new}", text))
 
 
@@ -123,7 +124,7 @@ def write_notebook(path: Path, root: Path = ROOT) -> None:
 
     Raises ConfigError where the notebook has no setup cell or no badge to be replaced.
     """
-    notebook = json.loads(path.read_text())
+    notebook = json.loads(path.read_text(encoding="utf-8"))
     cells = notebook["cells"]
     setups = [c for c in cells if c["cell_type"] == "code" and "REPOSITORY" in "".join(c["source"])]
     badges = [c for c in cells[:2] if "colab-badge.svg" in "".join(c["source"])]
@@ -144,6 +145,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m acga_lib.jobs.colab", description=__doc__)
     parser.add_argument("address", nargs="?", help="the new https://github.com/owner/name")
     given = parser.parse_args(arguments)
+    print_any_text()
     try:
         hold_checkout("the notebooks")
         if given.address:

@@ -13,28 +13,36 @@ from statistics import mean
 
 from tqdm import tqdm
 
-from acga_lib.config import ROOT, RunConfig, hold_checkout
-from acga_lib.errors import DataError, KitError
-from acga_lib.files.records import write_text
+from acga_lib.config import MAX_SEED, ROOT, RunConfig, hold_checkout
+from acga_lib.errors import ConfigError, DataError, KitError, StorageError
+from acga_lib.files.locks import NO_LOCKS, Owner
+from acga_lib.files.records import read_json, write_text
+from acga_lib.files.storage import named_if_full
+from acga_lib.files.terminal import print_any_text
+from acga_lib.parameters import folder
 
 #: Folders of real datasets: A2D Sentences, ReferIt, J-HMDB Sentences.
 ROOTS = ("data_root", "referit_root", "jhmdb_root")
 TIMINGS = ROOT / "results" / "timings.json"
 LOG = ROOT / "results" / "logs" / "reproduce.log"
+SETTINGS = ROOT / "results" / "logs" / "reproduce.json"
 LOCK = ROOT / "results" / "logs" / "reproduce.lock"
 
 
-def snakemake(options: argparse.Namespace, cores: int, *extra: str) -> list[str]:
+def write_settings(options: argparse.Namespace, path: Path) -> None:
+    """Write what the Snakefile is to know.
+
+    A file, since `--config` strips quotes and takes a folder called 2017 for a number.
+    """
+    names = ("profile", "dataset", *ROOTS, "seeds")
+    write_text(path, json.dumps({name: getattr(options, name) for name in names}) + "\n")
+
+
+def snakemake(cores: int, *extra: str) -> list[str]:
     """The command line of one Snakemake call."""
-    settings = {
-        "profile": options.profile, "dataset": options.dataset, "data_root": options.data_root,
-        "referit_root": options.referit_root, "jhmdb_root": options.jhmdb_root,
-        "seeds": options.seeds,
-    }  # fmt: skip
-    config = [f"{key}={value}" for key, value in settings.items() if value != ""]
     return [
         sys.executable, "-m", "snakemake", "--cores", str(cores), "--rerun-incomplete",
-        "--keep-going", "--nolock", *extra, "--config", *config,
+        "--keep-going", "--nolock", *extra, "--configfile", str(SETTINGS),
     ]  # fmt: skip
 
 
@@ -42,26 +50,65 @@ def only_one(path: Path) -> int:
     """Hold the lock file at path -> its descriptor; KitError while another process holds it.
 
     Snakemake's own lock outlives a killed run and would have to be removed by hand; the system
-    drops this one with its last holder, which is Snakemake itself if this process is killed.
+    drops this one with its last holder, which is Snakemake itself if this process is killed. Where
+    the file system has no such locks, that is said and nobody is locked out.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_CREAT | os.O_RDWR)
+    owner = path.with_name(path.name + ".owner")
+    with named_if_full(path.parent, "the lock and the log of `make reproduce`"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise KitError("`make reproduce` is running in this folder already: wait for it") from None
+        holder = Owner.read(owner) or "a process that left no word"
+        raise KitError(
+            f"`make reproduce` is running in this folder already ({holder}): wait for it, or stop "
+            f"that process; {path} is free as soon as it ends"
+        ) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise StorageError(f"{path}: cannot be locked ({error.strerror})") from error
+        print(
+            f"{path.parent}: this file system has no locks ({error.strerror}); make sure that no "
+            "other `make reproduce` runs in this folder"
+        )
+    Owner.me().write(owner)
     return lock
 
 
-def planned_jobs(options: argparse.Namespace, cores: int, environment: dict[str, str]) -> list[str]:
+def planned_jobs(cores: int, environment: dict[str, str]) -> list[str]:
     """The rules that Snakemake would run, one entry a job."""
-    command = snakemake(options, cores, "--dry-run", "--quiet", "rules")
-    dry = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    command = snakemake(cores, "--dry-run", "--quiet", "rules")
+    dry = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", errors="replace"
+    )
     if dry.returncode:
         raise KitError(f"the workflow cannot be planned:\n{dry.stdout}{dry.stderr}")
     # The statistics stand at the top of the plan and again at its end.
     counts = dict(re.findall(r"^(\w+) +(\d+)$", dry.stdout, flags=re.MULTILINE))
     return [r for r, n in counts.items() if r not in ("total", "all") for _ in range(int(n))]
+
+
+def known_seconds(path: Path) -> dict[str, dict[str, float]]:
+    """The seconds of each rule by data and profile, from earlier runs.
+
+    They only tell how long it may take: what is no such file is said and left out, and is replaced
+    when this run ends.
+    """
+    if not path.exists():
+        return {}
+    try:
+        known = read_json(path)
+        sound = all(
+            type(seconds) in (int, float) and 0 <= seconds < float("inf")
+            for rules in known.values()
+            for seconds in rules.values()
+        )
+    except (DataError, AttributeError):
+        sound = False
+    if not sound:
+        print(f"{path}: damaged, so nothing is known of earlier runs; it will be written anew")
+    return known if sound else {}
 
 
 def estimate(jobs: list[str], seconds: dict[str, float], cores: int) -> float | None:
@@ -81,7 +128,7 @@ def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
     LOG.parent.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, list[float]] = {}
     assert process.stdout is not None
-    with open(LOG, "w") as log, tqdm(total=jobs, unit="job", smoothing=0) as bar:
+    with open(LOG, "w", encoding="utf-8") as log, tqdm(total=jobs, unit="job", smoothing=0) as bar:
         for line in process.stdout:
             log.write(line)
             log.flush()
@@ -113,6 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{root.replace('_', '-')}", default="")
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args(arguments)
+    print_any_text()
     try:
         return reproduce(options)
     except KitError as error:
@@ -128,19 +176,23 @@ def reproduce(options: argparse.Namespace) -> int:
         method="acga", dataset=options.dataset, profile=options.profile, data_root=options.data_root
     )
     for root in ROOTS:
-        folder = getattr(options, root)
-        if folder and not Path(folder).is_dir():
-            raise DataError(f"{folder}: no such folder; {root.upper()} names the dataset's")
+        given = folder(getattr(options, root), root)
+        if given and not Path(given).is_dir():
+            raise DataError(f"{given}: no such folder; {root.upper()} names the dataset's")
+        setattr(options, root, given)
+    if not 1 <= options.seeds <= MAX_SEED:
+        raise ConfigError(f"SEEDS is how many seeds to run, from 1, not {options.seeds}")
     environment = os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     }
     lock = only_one(LOCK)
-    jobs = planned_jobs(options, cores, environment)
+    write_settings(options, SETTINGS)
+    jobs = planned_jobs(cores, environment)
     page = ROOT / "results" / "index.html"
     if not jobs:
         print(f"Everything is up to date: open {page.relative_to(ROOT)}")
         return 0
-    known = json.loads(TIMINGS.read_text()) if TIMINGS.exists() else {}
+    known = known_seconds(TIMINGS)
     key = f"{config.data}-{options.profile}"
     expected = estimate(jobs, known.get(key, {}), cores)
     length = "no earlier run to estimate from" if expected is None else (
@@ -149,12 +201,12 @@ def reproduce(options: argparse.Namespace) -> int:
     print(f"{len(jobs)} jobs on '{config.data}', profile '{options.profile}': {length}", flush=True)
     start = time.perf_counter()
     process = subprocess.Popen(
-        snakemake(options, cores), cwd=ROOT, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[lock],
+        snakemake(cores), cwd=ROOT, env=environment, encoding="utf-8",
+        errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[lock],
     )  # fmt: skip
     seconds = follow(process, len(jobs))
     if process.wait():
-        tail = "\n".join(LOG.read_text().splitlines()[-15:])
+        tail = "\n".join(LOG.read_text(encoding="utf-8").splitlines()[-15:])
         print(f"\n{tail}\nStopped. What is finished stays; the whole log: {LOG.relative_to(ROOT)}")
         return 1
     measured = {rule: mean(seconds[name]) for rule, name in NOTEBOOKS.items() if name in seconds}

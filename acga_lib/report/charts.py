@@ -35,7 +35,7 @@ def beside_chart(
     axes[0].set_ylim(len(table.methods) - 0.5, -0.5)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     return figure
 
 
@@ -69,10 +69,10 @@ def breakdown_chart(part: pd.DataFrame, *, title: str, group: str) -> Figure:
     numbers = part.to_numpy()
     image = axis.imshow(numbers, cmap="cividis", aspect="auto", vmin=0)
     axis.set_xticks(range(part.shape[1]), map(str, part.columns), rotation=35, ha="right",
-                    fontsize=8)  # fmt: skip
-    axis.set_yticks(range(part.shape[0]), map(str, part.index), fontsize=8)
-    axis.set_title(title, fontsize=10)
-    axis.set_xlabel(group)
+                    fontsize=8, parse_math=False)  # fmt: skip
+    axis.set_yticks(range(part.shape[0]), map(str, part.index), fontsize=8, parse_math=False)
+    axis.set_title(title, fontsize=10, parse_math=False)
+    axis.set_xlabel(group, parse_math=False)
     for (row, column), value in np.ndenumerate(numbers):
         color = "white" if value < np.nanmax(numbers) / 2 else "black"
         axis.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=color)

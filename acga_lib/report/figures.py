@@ -1,10 +1,10 @@
 """Overlays, attention maps and comparison grids (Figures 1, 4, 5).
 
 Everything here takes arrays or `Segmentation` objects and returns images or matplotlib Figures that
-belong to no window system: a notebook shows one by naming it, `save` writes it.
+belong to no window system: a notebook shows one by naming it, `save` writes it. A sentence is
+drawn as it is: between two `$`, matplotlib would set a formula (`parse_math`).
 """
 
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from acga_lib.files.storage import replacing
 
 if TYPE_CHECKING:
     from acga_lib.segmenter import Segmentation
@@ -114,7 +116,7 @@ def comparison(columns: Sequence[Column], *, title: str) -> Figure:
         for row, masks in enumerate(column.masks.values(), start=1):
             axes[row, index].imshow(overlays(column.frame, masks))
     for row, name in enumerate(rows):
-        axes[row, 0].set_ylabel(name, fontsize=10)
+        axes[row, 0].set_ylabel(name, fontsize=10, parse_math=False)
     return figure
 
 
@@ -140,11 +142,11 @@ def figure_1(
     )  # fmt: skip
     _sentences(header[0], texts)
     for row, (name, masks) in enumerate(rows.items()):
-        axes[row, 0].set_ylabel(name, fontsize=10)
+        axes[row, 0].set_ylabel(name, fontsize=10, parse_math=False)
         for index, frame in enumerate(frames):
             axes[row, index].imshow(overlays(frame, masks[index]))
             if row == 0:
-                axes[row, index].set_title(titles[index], fontsize=9)
+                axes[row, index].set_title(titles[index], fontsize=9, parse_math=False)
     return figure
 
 
@@ -170,12 +172,12 @@ def figure_5(segmentations: Sequence["Segmentation"], *, words: int = 4) -> Figu
         if one.word_attention is None:
             raise ValueError("this method has no attention: show a run of method 'acga'")
         axes[row, 0].imshow(overlays(one.frame, [one.mask]))
-        axes[row, 0].set_title(textwrap.fill(one.query, 32), fontsize=8)
+        axes[row, 0].set_title(textwrap.fill(one.query, 32), fontsize=8, parse_math=False)
         shown = content_words(one.tokens, limit=words)
         for axis, index in zip(axes[row, 1:], shown, strict=False):
             values = one.word_attention[index]
             axis.imshow(heat_map(one.frame, values))
-            axis.set_title(one.tokens[index], fontsize=11, fontweight="bold")
+            axis.set_title(one.tokens[index], fontsize=11, fontweight="bold", parse_math=False)
             axis.set_xlabel(f"{values.min():.2f} to {values.max():.2f}", fontsize=8)
         for axis in axes[row, 1 + len(shown) :]:
             axis.set_axis_off()
@@ -183,14 +185,15 @@ def figure_5(segmentations: Sequence["Segmentation"], *, words: int = 4) -> Figu
 
 
 def save(figure: Figure, path: Path, *, dpi: int = 85) -> None:
-    """Write a figure as PNG, whole or not at all; equal figures give equal files."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    figure.savefig(
-        temporary, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08,
-        facecolor="white", metadata={"Software": None}, pil_kwargs={"optimize": True},
-    )  # fmt: skip
-    os.replace(temporary, path)
+    """Write a figure as PNG, whole or not at all; equal figures give equal files.
+
+    Raises StorageError where the disk is full or closed.
+    """
+    with replacing(path, "a figure") as temporary:
+        figure.savefig(
+            temporary, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08,
+            facecolor="white", metadata={"Software": None}, pil_kwargs={"optimize": True},
+        )  # fmt: skip
 
 
 def _canvas(
@@ -214,7 +217,7 @@ def _canvas(
     width, height = wide * len(frames) + 0.3, text + titles + rows * cell + 0.5
     figure = Figure(figsize=(width, height))
     figure.suptitle(title, x=0.3 / width, y=1 - 0.08 / height, ha="left", va="top", fontsize=12,
-                    fontweight="bold")  # fmt: skip
+                    fontweight="bold", parse_math=False)  # fmt: skip
     top = 1 - (0.44 + text + titles) / height
     grid = figure.add_gridspec(
         rows, len(frames), left=0.3 / width, right=1, bottom=0, top=top, wspace=0.03,
@@ -252,8 +255,8 @@ def _sentences(axis: Axes, texts: Sequence[str], *, title: str = "") -> None:
         light = np.dot(color, (0.299, 0.587, 0.114)) > 150
         axis.text(
             0.02, place / height, text, transform=axis.transAxes, fontsize=8.5, va="top",
-            color="black" if light else "white", linespacing=1.1,
+            color="black" if light else "white", linespacing=1.1, parse_math=False,
             bbox={"boxstyle": "round,pad=0.25", "fc": np.array(color) / 255, "ec": "none"},
         )  # fmt: skip
         place -= _height([text])
-    axis.set_title(title, fontsize=9, pad=2, loc="left")
+    axis.set_title(title, fontsize=9, pad=2, loc="left", parse_math=False)

@@ -5,18 +5,21 @@ data that it was measured on. It has no script and no outside resource, and equa
 equal page.
 """
 
+import csv
 import html
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from acga_lib.config import ROOT
 from acga_lib.errors import DataError, KitError
 from acga_lib.files.records import read_run, read_runs, write_text
+from acga_lib.files.terminal import print_any_text
 from acga_lib.methods import METHODS
 from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES
 from acga_lib.report.tables import HEADINGS
@@ -127,10 +130,10 @@ def _place(record: dict[str, Any]) -> tuple[str, str, bool, int, int]:
 def _table(path: Path, results: Path) -> str:
     """One table with its note and links to the runs that it rests on."""
     _, data, profile = _named(path)
-    named = _named_runs(path.with_suffix(".md"))
+    note, named = _note_and_runs(path.with_suffix(".md"))
     found = read_runs(results / "runs", data=data, profile=profile)
     records = [record for record in found if record["run_id"] in named]
-    cells = pd.read_csv(path, dtype=str, keep_default_na=False)
+    cells = _cells(path)
     where = cells.get("Measured on", pd.Series("", index=cells.index))
     rows = [
         ("published" if place in (A2D_SENTENCES, JHMDB_SENTENCES) else "ours", list(row))
@@ -141,25 +144,35 @@ def _table(path: Path, results: Path) -> str:
     return (
         f"<h3>{_title(path)}</h3>"
         f"{_grid(list(cells.columns), rows, text=2)}"
-        f'<p class="note">{_escape(_note(path.with_suffix(".md")))}</p>{rests}'
+        f'<p class="note">{_escape(note)}</p>{rests}'
         f'<p class="note">Files: {_link(path, results)}, '
         f"{_link(path.with_suffix('.md'), results)}</p>"
     )
 
 
-def _note(path: Path) -> str:
-    """The text under a Markdown table, without its last paragraph, the list of runs."""
-    if not path.is_file():
-        raise DataError(f"{path}: the note of this table is missing; make the table again")
-    lines = [line for line in path.read_text().splitlines() if not line.startswith(("|", "Runs:"))]
-    return " ".join(line for line in lines if line)
+def _cells(path: Path) -> pd.DataFrame:
+    """A table's cells as text. Raises DataError unless it has rows, all as long as its header."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+        if not rows or any(len(row) != len(header) for row in rows):
+            raise ValueError("its rows are missing, or not as long as its header")
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: not a table ({error}); make it again") from error
+    return pd.DataFrame(rows, columns=header)
 
 
-def _named_runs(path: Path) -> set[str]:
-    """The runs in the last paragraph under a Markdown table."""
-    lines = path.read_text().splitlines() if path.is_file() else []
+def _note_and_runs(path: Path) -> tuple[str, set[str]]:
+    """The text under a Markdown table, and the runs in its last paragraph."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: the note of this table is missing or damaged ({error}); make the table again"
+        ) from error
+    note = " ".join(line for line in lines if line and not line.startswith(("|", "Runs:")))
     listed = [line.removeprefix("Runs:") for line in lines if line.startswith("Runs:")]
-    return {run.strip(" .") for line in listed for run in line.split(",")}
+    return note, {run.strip(" .") for line in listed for run in line.split(",")}
 
 
 def _named(path: Path) -> tuple[str, str, str]:
@@ -205,7 +218,7 @@ def _runs(records: Sequence[dict[str, Any]], results: Path) -> str:
             _link(record["path"], results, text=record["run_id"]),
             _escape(METHODS[run["method"]].title + control),
             _escape(record["config"]["data"]),
-            record["samples"]["test"],
+            _escape(record["samples"]["test"]),
             *("–" if score is None else f"{100 * score:.1f}" for score in scores),
             f"{record.get('seconds', 0) / 60:.1f}",
             _escape(environment.get("device", "–")),
@@ -248,7 +261,8 @@ def _link(path: Path, results: Path, *, text: str = "") -> str:
 
 
 def _relative(path: Path, results: Path) -> str:
-    return Path(os.path.relpath(path, results)).as_posix()
+    """The address of a file as a link needs it: `#`, `?` and `%` are no part of a name there."""
+    return quote(Path(os.path.relpath(path, results)).as_posix())
 
 
 def _escape(value: Any) -> str:
@@ -257,6 +271,7 @@ def _escape(value: Any) -> str:
 
 def main() -> int:
     """Write the page; prints where it lies, or what is wrong."""
+    print_any_text()
     try:
         write_text(RESULTS / "index.html", page())
     except KitError as error:

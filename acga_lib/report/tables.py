@@ -4,7 +4,7 @@ Tables are made from run records alone. A published number and one of ours never
 were measured on different data.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from acga_lib.files.records import write_text
+from acga_lib.errors import DataError
+from acga_lib.files.records import Record, write_text
 from acga_lib.methods import METHODS
 from acga_lib.published import ABLATION, METRICS, TABLE_3, PublishedTable
 
@@ -20,7 +21,6 @@ from acga_lib.published import ABLATION, METRICS, TABLE_3, PublishedTable
 HEADINGS = dict(zip(METRICS, METRICS, strict=True)) | {
     "overall_iou": "Overall IoU", "mean_iou": "Mean IoU", "right_half": "Right half"
 }  # fmt: skip
-Record = dict[str, Any]
 
 
 def method_of(record: Record) -> str:
@@ -31,6 +31,19 @@ def method_of(record: Record) -> str:
 def seed_of(record: Record) -> int:
     """The seed of a record."""
     return int(record["config"]["run"]["seed"])
+
+
+def _kept(record: Record, *keys: str) -> Any:
+    """What a record holds at `keys`. Raises DataError for one that does not tell."""
+    value: Any = record
+    for key in keys:
+        if key not in value:
+            raise DataError(
+                f"{record.get('path', record['run_id'])}: does not tell {'.'.join(keys)}; it is of "
+                "another version, so delete it and run again"
+            )
+        value = value[key]
+    return value
 
 
 def published(table: PublishedTable) -> pd.DataFrame:
@@ -96,16 +109,16 @@ def costs(records: Sequence[Record], table: PublishedTable) -> pd.DataFrame:
     stored features, both as medians over seeds, since a machine may be busy or a run resumed; a
     two-stream method trains nothing itself, its streams do.
     """
-    rows = []
+    rows, per_query = [], "seconds_per_query"
     for name, runs in by_method(records).items():
         if name in table.methods:
             scores = 100 * pd.Series([run["metrics"]["mean_iou"] for run in runs])
             rows.append({
                 "Method": table.title(name),
                 "Features": " + ".join(METHODS[name].modalities),
-                "Parameters": f"{runs[0]['parameters']:,}",
-                "Training, s": f"{np.median([run['seconds'] for run in runs]):.0f}",
-                "A query, ms": f"{1000 * np.median([r['seconds_per_query'] for r in runs]):.1f}",
+                "Parameters": f"{_kept(runs[0], 'parameters'):,}",
+                "Training, s": f"{np.median([_kept(run, 'seconds') for run in runs]):.0f}",
+                "A query, ms": f"{1000 * np.median([_kept(r, per_query) for r in runs]):.1f}",
                 HEADINGS["mean_iou"]: plus_minus(scores.mean(), scores.std()),
             })  # fmt: skip
     return pd.DataFrame(rows)
@@ -172,10 +185,11 @@ def by_group(records: Sequence[Record], group: str, metric: str = "mean_iou") ->
     """
     rows: dict[str, dict[str, float]] = {}
     for name, runs in by_method(records).items():
-        parts = [run["breakdown"][group] for run in runs]
-        counts = {value: part["samples"] for value, part in parts[0].items()}
+        first = _kept(runs[0], "breakdown", group)
+        counts = {value: part["samples"] for value, part in first.items()}
         rows[METHODS[name].title] = {
-            f"{value} ({count})": 100 * float(np.mean([part[value][metric] for part in parts]))
+            f"{value} ({count})": 100
+            * float(np.mean([_kept(run, "breakdown", group, value, metric) for run in runs]))
             for value, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -235,6 +249,9 @@ def write_table(table: pd.DataFrame, path: Path, *, note: str) -> None:
 
 def markdown(table: pd.DataFrame) -> str:
     """A frame of texts as a Markdown table, its index left out."""
-    lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + " --- |" * table.shape[1]]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
-    return "\n".join(lines)
+
+    def line(cells: Iterable[Any]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    lines = [line(table.columns), "|" + " --- |" * table.shape[1]]
+    return "\n".join(lines + [line(row) for row in table.itertuples(index=False)])

@@ -77,7 +77,7 @@ def read_predictions(path: Path) -> dict[str, tuple[Encoded, float]]:
 
 def _rows(path: Path, key: str) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(path.read_text())[key]
+        rows = json.loads(path.read_text(encoding="utf-8"))[key]
         if not all({"image_id", "segmentation"} <= set(row) for row in rows) or not rows:
             raise ValueError("a row lacks image_id or segmentation")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -202,7 +202,7 @@ def share_of_gap(ceiling: float, published: float) -> float:
 def read_record(path: Path = RECORD) -> dict[str, Any]:
     """The committed record. Raises DataError when it is missing or damaged."""
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         if not {"rows", "sample", "two_maps", "masks"} <= set(record):
             raise ValueError("a part is missing")
     except (OSError, ValueError, TypeError) as error:

@@ -35,7 +35,7 @@ def _kept(
 ) -> dict[str, Any]:
     """The record at `path` if it was made from the same files, else what `compute` finds."""
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         if record["made_from"] == made_from:
             return record
     except (OSError, ValueError, KeyError, TypeError):
@@ -84,7 +84,10 @@ def transfer_or_load(
 def _measured_before(path: Path, kept: Path, *, tested_on: str) -> dict[str, Any] | None:
     """The record at `kept` if it is of the data asked for and of the run whose record is `path`."""
     try:
-        run, record = json.loads(path.read_text()), json.loads(kept.read_text())
+        run, record = (
+            json.loads(path.read_text(encoding="utf-8")),
+            json.loads(kept.read_text(encoding="utf-8")),
+        )
         same = all(record[key] == run[key] for key in run if key not in MEASURED)
         same = same and record["data"]["train"] == run["data"]["train"]
         return record if same and record["tested_on"] == tested_on else None
@@ -138,7 +141,10 @@ def robustness_or_load(
 def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] | None:
     """The record at `kept` if it is of these samples and of the run whose record is `path`."""
     try:
-        run, record = json.loads(path.read_text()), json.loads(kept.read_text())
+        run, record = (
+            json.loads(path.read_text(encoding="utf-8")),
+            json.loads(kept.read_text(encoding="utf-8")),
+        )
         same = all(record[key] == run[key] for key in ("run_id", "config", "metrics"))
         return record if same and record["every"] == every else None
     except (OSError, ValueError, KeyError, TypeError):

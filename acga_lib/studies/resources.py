@@ -236,7 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", default="fp32", help="of the measured step")
     parser.add_argument("--accumulate", type=int, default=1, help="pieces of the measured step")
     given = parser.parse_args(arguments)
-    measured = json.loads(RECORD.read_text())["measured"] if RECORD.exists() else []
+    measured = json.loads(RECORD.read_text(encoding="utf-8"))["measured"] if RECORD.exists() else []
     if given.measure:
         from acga_lib.studies.resources_measured import measure  # the rest needs no data
 

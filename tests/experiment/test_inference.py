@@ -15,7 +15,13 @@ from safetensors.torch import load_file, save_file
 import acga_lib
 from acga_lib.clip import Letterbox
 from acga_lib.config import PROFILES
-from acga_lib.errors import CheckpointError, ConfigError, DataError, QueryError
+from acga_lib.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    QueryError,
+    StorageError,
+)
 from acga_lib.experiment import pipeline
 from acga_lib.experiment.inference import load_run, predictions
 from acga_lib.experiment.results import evaluate
@@ -232,3 +238,42 @@ def test_a_finished_run_is_loaded_and_one_of_other_data_is_not(run, copy, monkey
         copy.write_text(json.dumps(record | {part: {}}))
         with pytest.raises((CheckpointError, pytest.fail.Exception)):
             pipeline.train_or_load(config, data, progress=False)
+
+
+def test_colleagues_may_read_weights_as_they_may_read_records(run):
+    rights = [run[0].with_suffix(kind).stat().st_mode for kind in (".json", ".safetensors")]
+    assert rights[0] == rights[1]
+
+
+def test_a_run_killed_between_its_record_and_the_clean_up_leaves_nothing_after_the_next(
+    run, copy, tmp_path, monkeypatch
+):
+    path, record, data = run
+    config = jobs.run_of(data.train.samples[0].video_path.parents[2], path)
+    monkeypatch.setattr(pipeline, "RUNS", copy.parent)
+    monkeypatch.setattr(pipeline, "WORK", tmp_path / "work")
+    monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("was trained again"))
+    left = tmp_path / "work" / config.run_id / "checkpoint.pt"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"of the killed run")
+    assert pipeline.train_or_load(config, data, progress=False)[1] == record
+    assert not left.exists()
+
+
+def test_a_finished_run_is_loaded_where_nobody_may_write(run, copy, tmp_path, monkeypatch):
+    path, record, data = run
+    config = jobs.run_of(data.train.samples[0].video_path.parents[2], path)
+    monkeypatch.setattr(pipeline, "RUNS", copy.parent)
+    (tmp_path / "closed").touch()  # no folder can be made in a file, whoever asks
+    monkeypatch.setattr(pipeline, "WORK", tmp_path / "closed")
+    assert pipeline.train_or_load(config, data, progress=False)[1] == record
+    copy.unlink()
+    with pytest.raises(StorageError, match="cannot be locked"):
+        pipeline.train_or_load(config, data, progress=False)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "[" * 10**5, "\udcff", '{"config": {"run": []}}'])
+def test_a_record_of_another_type_is_no_run(copy, text):
+    copy.write_text(text, errors="surrogateescape")
+    with pytest.raises(CheckpointError, match=f"{copy.name}: not a readable run record"):
+        load_run(copy)

@@ -57,6 +57,28 @@ def test_a_job_that_writes_its_file_succeeds_with_its_parameters(notebook, run, 
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
 
 
+def test_braces_in_a_path_are_no_parameters(notebook, tmp_path):
+    notebook("open(target, 'w').write(target)")
+    executed = tmp_path / "logs" / "a{b} {target} {}.ipynb"
+    assert (
+        batch.main(["job", f"--executed={executed}", "--produces", str(tmp_path / "made.txt")]) == 0
+    )
+    assert executed.is_file()
+
+
+@pytest.mark.parametrize("name", ["2017", "true", "007", "it's {b} $HOME"])
+def test_a_parameter_that_is_text_gets_text_whatever_it_looks_like(notebook, run, tmp_path, name):
+    notebook(f"open({str(tmp_path / 'made.txt')!r}, 'w').write(repr(target))")
+    status, out = run(f"target={name}")
+    assert status == 0, out
+    assert (tmp_path / "made.txt").read_text() == repr(name)
+
+
+def test_a_parameter_given_twice_is_refused(notebook, run):
+    notebook()
+    assert "'target' is given twice" in run("target=a", "target=b")[1]
+
+
 def test_a_misspelt_parameter_fails_before_anything_runs(notebook, run, tmp_path):
     notebook("open(target, 'w').write('done')")
     status, out = run("tarket=1")
@@ -131,7 +153,8 @@ def test_a_killed_reproduction_locks_nobody_out_and_a_running_one_does(tmp_path)
         [sys.executable, "-c", hold, str(path)], stdout=subprocess.PIPE, text=True
     )
     assert running.stdout.readline() == "held\n"
-    with pytest.raises(KitError, match="running in this folder already"):
+    named = rf"running in this folder already \(process {running.pid} on host .*since"
+    with pytest.raises(KitError, match=named):
         reproduce.only_one(path)
     running.kill()
     running.wait()

@@ -6,7 +6,9 @@ import statistics
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from acga_lib.config import run_config
 from acga_lib.datasets.a2d import A2DSample
@@ -24,16 +26,18 @@ from acga_lib.published import (
     TABLES,
     PublishedTable,
 )
-from acga_lib.report import page, tables
-from acga_lib.report.figures import COLORS, overlays
+from acga_lib.report import charts, figures, page, tables
+from acga_lib.report.figures import COLORS, Column, overlays
 
+#: Hu et al. belong to no ablation and read sentences as numbers.
+LEVELS = {"hu": 0.2}
 BASE = {"baseline": 0.30, "mrf": 0.35, "mrf_wbce": 0.38, "acga": 0.45, "gavrilyuk": 0.28}
 
 
 def write_record(runs: Path, *, method: str, seed: int, shuffled: bool = False) -> Path:
     """A record as `finish_run` writes it, with invented scores that depend on method and seed."""
     config = run_config(method=method, seed=seed, profile="toy", shuffle_queries=shuffled)
-    level = (0.2 if shuffled else BASE[method]) + 0.01 * seed**2
+    level = (0.2 if shuffled else (BASE | LEVELS)[method]) + 0.01 * seed**2
     record = {
         "run_id": config.run_id,
         "config": config.describe(),
@@ -158,19 +162,76 @@ def test_a_broken_record_is_named(runs: Path) -> None:
         read_runs(runs, data="toy", profile="toy")
 
 
-@pytest.mark.parametrize("damage", ["a metric is missing", "a metric is NaN", "unknown method"])
-def test_a_record_that_is_json_but_no_run_is_named(runs: Path, damage: str) -> None:
-    path = runs / "toy-toy-acga-s1.json"
-    record = json.loads(path.read_text())
-    if damage == "unknown method":
-        record["config"]["run"]["method"] = "nobody"
-    elif damage == "a metric is NaN":
-        record["metrics"]["mAP"] = float("nan")
-    else:
-        del record["metrics"]["mAP"]
+def changed(path: Path, keys: str, value: object) -> None:
+    """Write another value into a record, at "config.run.seed" or the like."""
+    record = part = json.loads(path.read_text())
+    *groups, last = keys.split("/")
+    for group in groups:
+        part = part[group]
+    part[last] = value
     path.write_text(json.dumps(record))
-    with pytest.raises(DataError, match=path.name):
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        ("metrics", {}), ("metrics/mAP", float("nan")), ("metrics/mAP", 1.5), ("metrics/mAP", -0.1),
+        ("metrics/mAP", "0.5"), ("metrics/mAP", True), ("metrics/coco_ap", 7), ("metrics", []),
+        ("config/run/method", "nobody"), ("config/run/method", [1]), ("config/run/seed", "0"),
+        ("config/run/shuffle_queries", "false"), ("config/data", 3), ("config/profile", "toy"),
+        ("samples/test", "<script>alert(1)</script>"), ("samples", {}), ("seconds", "long"),
+        ("breakdown", {"cue": {"place": {}}}), ("breakdown/cue/place/mean_iou", 2),
+        ("environment", "cpu"), ("run_id", None), ("data", ["a hash"]), ("config", "toy"),
+    ],
+)  # fmt: skip
+def test_a_record_that_is_json_but_no_run_is_named(runs: Path, keys: str, value: object) -> None:
+    path = runs / "toy-toy-acga-s1.json"
+    changed(path, keys, value)
+    with pytest.raises(DataError, match=rf"{path.name}: not a run record"):
         read_run(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "[" * 10**5, "\udcff"])
+def test_a_file_that_is_no_record_at_all_is_named(runs: Path, text: str) -> None:
+    path = runs / "toy-toy-acga-s1.json"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(DataError, match=rf"{path.name}: not a run record"):
+        read_run(path)
+
+
+def test_a_record_that_does_not_tell_what_a_table_shows_is_named(runs: Path) -> None:
+    changed(runs / "toy-toy-acga-s1.json", "breakdown", {"actor": {}})
+    records = read_runs(runs, data="toy", profile="toy")
+    with pytest.raises(DataError, match=r"acga-s1\.json: does not tell breakdown\.cue"):
+        tables.by_group(records, "cue")
+    with pytest.raises(DataError, match="does not tell parameters"):
+        tables.costs(records, TABLE_3)
+
+
+def test_every_committed_record_is_one_and_those_of_a_name_share_their_data() -> None:
+    folder = page.RESULTS / "runs"
+    for path in folder.glob("*.json"):
+        read_run(path)
+    for data in ("toy", "real_pairs"):
+        assert len(read_runs(folder, data=data, profile="toy")) >= 18
+
+
+@pytest.mark.parametrize(
+    ("method", "keys", "value"),
+    [("mrf", "data/test", "other"), ("mrf", "data/train", "other"), ("hu", "samples/test", 14)],
+)
+def test_records_of_other_data_under_one_name_never_share_a_table(
+    runs: Path, method: str, keys: str, value: object
+) -> None:
+    """Also records of different methods, as far as hashes of their data compare."""
+    write_record(runs, method="hu", seed=0)
+    for path in runs.glob("*.json"):
+        hashed = "of numbers" if "-hu-" in path.name else "of vectors"
+        changed(path, "data", {"train": hashed, "test": hashed})
+    read_runs(runs, data="toy", profile="toy")
+    changed(next(runs.glob(f"toy-toy-{method}-s0.json")), keys, value)
+    with pytest.raises(DataError, match=r"differ in .*(data|samples)"):
+        read_runs(runs, data="toy", profile="toy")
 
 
 @pytest.mark.parametrize("differs", ["epochs", "test data"])
@@ -286,6 +347,51 @@ def test_a_table_without_runs_stops_the_page(runs: Path) -> None:
         path.unlink()
     with pytest.raises(DataError, match="no run"):
         page.page(results)
+
+
+def test_nothing_of_a_record_or_table_is_markup_on_the_page(runs: Path) -> None:
+    results, path = make_results(runs), runs / "toy-toy-acga-s1.json"
+    changed(path, "run_id", "<script>alert(1)</script>")
+    changed(path, "environment", {"device": "<script>", "revision": "<script>"})
+    table = results / "tables" / "table3-toy-toy.csv"
+    table.write_text(table.read_text().replace("toy (here)", "<script>"))
+    table.rename(table.with_name("table3-<script>-toy.csv"))  # named after a data folder
+    for kept in (table.with_suffix(".md"),):
+        kept.rename(kept.with_name("table3-<script>-toy.md"))
+    for one in runs.glob("*.json"):
+        changed(one, "config/data", "<script>")
+        one.rename(one.with_name(one.name.replace("toy-", "<script>-", 1)))
+    assert "<script" not in page.page(results)
+
+
+@pytest.mark.parametrize("text", ["", "Method,Mean IoU\n", "a,b\n1,2,3\n1\n1,2,3,4,5\n", '"a\n'])
+def test_a_table_that_is_none_any_more_is_named(runs: Path, text: str) -> None:
+    results = make_results(runs)
+    (results / "tables" / "table3-toy-toy.csv").write_text(text)
+    with pytest.raises(DataError, match=r"table3-toy-toy\.csv: .*make it again"):
+        page.page(results)
+
+
+def test_a_bar_in_a_cell_is_no_border_of_a_markdown_table() -> None:
+    table = pd.DataFrame([{"Method": "a|b", "Mean IoU": "1.0"}])
+    assert tables.markdown(table).splitlines()[-1] == r"| a\|b | 1.0 |"
+
+
+@pytest.mark.parametrize("sentence", ["costs $5 or $6", r"\frac{", "$x^2$ {", "a $ b"])
+def test_a_sentence_is_drawn_as_it_is_and_never_as_a_formula(sentence: str, tmp_path: Path) -> None:
+    frame, mask = np.zeros((8, 12, 3), dtype=np.uint8), rectangle(slice(0, 4), slice(0, 6))
+    column = Column(sentence, frame, (sentence,), {sentence: [mask]})
+    shown = [
+        figures.figure_4([column]),
+        figures.figure_1([frame], [sentence], [sentence], {sentence: [[mask]]}),
+        charts.breakdown_chart(
+            pd.DataFrame([[1.0]], [sentence], [sentence]), title=sentence, group=sentence
+        ),
+    ]
+    for number, figure in enumerate(shown):
+        figures.save(figure, tmp_path / f"{number}.png")
+        texts = [text for text in figure.findobj(Text) if sentence in text.get_text()]
+        assert texts and not any(text.get_parse_math() for text in texts)
 
 
 def test_a_note_says_which_numbers_are_the_papers_and_names_the_runs(runs: Path) -> None:

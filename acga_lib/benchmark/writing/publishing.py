@@ -9,9 +9,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
+import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from glob import escape
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +22,9 @@ from typing import TypeVar
 from tqdm.auto import tqdm
 
 from acga_lib.errors import ConfigError, DataError
+from acga_lib.files.locks import alive
+from acga_lib.files.records import read_json
+from acga_lib.files.storage import named_if_full
 
 Job = TypeVar("Job")
 Made = TypeVar("Made")
@@ -46,20 +52,36 @@ def publish(
 
     Raises:
         DataError: `root` holds something else: other parameters, a damaged copy, foreign files.
+        StorageError: the disk is full or closed; what was begun is removed.
     """
     root = Path(root).resolve()
     if _already_there(root, wanted, annotations):
         return
-    root.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.partial-", dir=root.parent))
-    try:
-        record = wanted | fill(partial)
-        record["annotations_sha256"] = annotations_sha256(partial, annotations)
-        (partial / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        partial.chmod(0o755)
-        _move(partial, root, wanted, annotations)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with named_if_full(root.parent, "a generated benchmark"):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(root)
+        partial = root.parent / f".{root.name}.partial-{socket.gethostname()}-{os.getpid()}"
+        partial.mkdir()
+        try:
+            record = wanted | fill(partial)
+            record["annotations_sha256"] = annotations_sha256(partial, annotations)
+            (partial / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            _move(partial, root, wanted, annotations)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_left_behind(root: Path) -> None:
+    """Remove what killed generators of `root` left: of processes of this host that have ended, and
+    whatever else was begun more than a day ago (drawing takes minutes).
+    """
+    for folder in root.parent.glob(f".{escape(root.name)}.partial-*"):
+        host, _, process = folder.name.rpartition(".partial-")[2].rpartition("-")
+        ended = host == socket.gethostname() and process.isdecimal() and not alive(int(process))
+        own = process == str(os.getpid()) and host == socket.gethostname()
+        with suppress(FileNotFoundError):  # a twin was faster
+            if ended or own or time.time() - folder.stat().st_mtime > 86_400:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def hold_numbers(counts: Mapping[str, int], workers: int) -> None:
@@ -108,8 +130,10 @@ def _already_there(root: Path, wanted: Parameters, annotations: tuple[str, ...])
         return False
     remedy = "delete the folder or choose another one"
     try:
-        found = json.loads((root / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = read_json(root / RECORD)
+        if not isinstance(found, dict):
+            raise DataError(f"{root / RECORD}: holds no record")
+    except DataError as error:
         raise DataError(
             f"{root}: holds no finished generated benchmark ({RECORD} is missing or not "
             f"readable): {remedy}"

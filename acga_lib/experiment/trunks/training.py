@@ -10,7 +10,6 @@ whole clips, as it goes from ImageNet to Kinetics.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save as as_safetensors
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -31,6 +30,7 @@ from acga_lib.experiment.execution import mixed_precision
 from acga_lib.experiment.trunks.clips import BACKGROUND, IGNORE, PAIRS, Clips, make_clip, make_clips
 from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES
 from acga_lib.files.records import write_text
+from acga_lib.files.storage import write_bytes
 from acga_lib.hashes import file_hash
 from acga_lib.i3d import I3D, block_output, scaled
 from acga_lib.vgg import CONNECTED, VGG16, add_batch_norm, fold_batch_norm
@@ -247,10 +247,8 @@ def save_network(network: nn.Module, record: dict[str, Any], path: Path) -> None
     """
     state = network.state_dict()
     half = {key: v.half() if v.is_floating_point() else v for key, v in state.items()}
-    temporary = path.with_suffix(".tmp")
-    save_file(half, temporary)
     hash_file = path.with_name(path.name + ".sha256")
     hash_file.unlink(missing_ok=True)
-    os.replace(temporary, path)
+    write_bytes(path, as_safetensors(half), "a network's weights")
     write_text(hash_file, f"{file_hash(path)}  {path.name}\n")
     write_text(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
