@@ -13,14 +13,13 @@ continues. Any number of processes may read; `extract` lets one at a time write.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -29,7 +28,9 @@ from acga_lib.clip import Letterbox, to_input
 from acga_lib.config import Profile, choose
 from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
+from acga_lib.files.locks import locked
 from acga_lib.files.packed import pack, unpack
+from acga_lib.files.records import write_text
 from acga_lib.files.storage import hold_room, megabytes, named_if_full
 from acga_lib.flow import clip_flow, flow_to_input
 from acga_lib.hashes import file_hash
@@ -108,16 +109,33 @@ def _letterboxed(recipe: Recipe, sample: Sample, frames: NDArray[np.uint8]) -> N
     return Letterbox(height=sample.height, width=sample.width, side=recipe.side).frames(frames)
 
 
+def _stretches(
+    recipe: Recipe, clips: Sequence[Sample], windows: Sequence[Sequence[int]]
+) -> Iterator[NDArray[np.uint8]]:
+    """Letterboxed frames of each window; the video is decoded once, and no other frame is held."""
+    wanted = sorted({index for window in windows for index in window})
+    squares = _letterboxed(recipe, clips[0], clips[0].read(wanted))
+    place = {index: k for k, index in enumerate(wanted)}
+    return (squares[[place[index] for index in window]] for window in windows)
+
+
 def _rgb_inputs(recipe: Recipe, clips: Sequence[Sample]) -> Tensor:
-    """The video is decoded once -> [B, 3, T, S, S] in [-1, 1]."""
-    frames = _letterboxed(recipe, clips[0], clips[0].video())
-    return torch.stack([to_input(frames[clip.window(recipe.frames)]) for clip in clips])
+    """Frames of the clips of one video -> [B, 3, T, S, S] in [-1, 1]."""
+    windows = [clip.window(recipe.frames) for clip in clips]
+    return torch.stack([to_input(frames) for frames in _stretches(recipe, clips, windows)])
 
 
 def _flow_inputs(recipe: Recipe, clips: Sequence[Sample]) -> Tensor:
-    """Flow between letterboxed frames -> [B, 2, T, S, S] in [-1, 1]."""
-    frames, method = _letterboxed(recipe, clips[0], clips[0].video()), recipe.flow_method or ""
-    flows = [clip_flow(frames, clip.window(recipe.frames), method=method) for clip in clips]
+    """Flow from each letterboxed frame to the next one -> [B, 2, T, S, S] in [-1, 1]."""
+    windows = [clip.window(recipe.frames) for clip in clips]
+    reach = [
+        sorted({*window, min(window[-1] + 1, clip.frame_count - 1)})
+        for window, clip in zip(windows, clips, strict=True)
+    ]
+    flows = [
+        clip_flow(frames, [i - window[0] for i in window], method=recipe.flow_method or "")
+        for frames, window in zip(_stretches(recipe, clips, reach), windows, strict=True)
+    ]
     return torch.stack([flow_to_input(flow) for flow in flows])
 
 
@@ -214,9 +232,9 @@ class FeatureStore:
         trunk = trunk.to(device).eval()
         with named_if_full(self.folder, "features"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock"):
+            with locked(self.folder / ".lock"):
                 described = json.dumps(self.recipe.describe(), indent=1) + "\n"
-                (self.folder / "recipe.json").write_text(described)
+                write_text(self.folder / "recipe.json", described)
                 for leftover in self.folder.glob("*/*.tmp"):  # of an extraction that was killed
                     leftover.unlink()
                 videos = _by_video(samples)

@@ -21,12 +21,12 @@ from typing import Any
 import pooch
 import requests
 import urllib3
-from filelock import FileLock
 from pooch.hashes import hash_matches
 from tqdm.auto import tqdm
 
 from acga_lib.config import ROOT, choose
 from acga_lib.errors import DataError, DownloadError, KitError
+from acga_lib.files.locks import locked
 from acga_lib.files.records import write_text
 from acga_lib.hashes import recorded_hash
 from acga_lib.published import DOWNLOADS, PAPER, Download
@@ -55,7 +55,7 @@ def fetch(name: str, *, data: Path = DATA, retries: int = 3, progress: bool = Tr
     path = data / download.file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(path.name + ".lock")):
+        with locked(path.with_name(path.name + ".lock")):
             hashes = download.hashes or _first_hash(path)
             if not path.is_file():
                 _fetch(download, path, hashes[:1], retries=retries, progress=progress)

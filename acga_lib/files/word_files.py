@@ -12,10 +12,10 @@ such words stay zero (`text.Encoded.unknown` names them).
 import os
 from pathlib import Path
 
-from filelock import FileLock
 from tqdm.auto import tqdm
 
 from acga_lib.errors import DataError
+from acga_lib.files.locks import locked
 from acga_lib.files.storage import named_if_full
 from acga_lib.published import advice
 from acga_lib.text import WORD_DIM, WordVectors, is_word
@@ -35,7 +35,7 @@ def load_large(path: Path, *, progress: bool = True) -> WordVectors:
     if not small.is_file():
         if not path.is_file():
             raise DataError(f"{path}: no such word vectors; {advice(path)}")
-        with FileLock(small.with_name(small.name + ".lock")):
+        with locked(small.with_name(small.name + ".lock")):
             if not small.is_file():
                 copy_words(path, small, progress=progress)
     return WordVectors.load(small)

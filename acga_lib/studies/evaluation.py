@@ -17,7 +17,7 @@ from acga_lib.errors import ConfigError, DataError
 from acga_lib.experiment.inference import load_run, predictions
 from acga_lib.experiment.pipeline import RUNS, inputs_of, open_split
 from acga_lib.experiment.results import breakdown, environment, evaluate
-from acga_lib.files.records import write_text
+from acga_lib.files.records import read_json, write_text
 from acga_lib.hashes import file_hash
 from acga_lib.studies.robustness import FILLERS, NOISE, measure
 
@@ -35,7 +35,7 @@ def _kept(
 ) -> dict[str, Any]:
     """The record at `path` if it was made from the same files, else what `compute` finds."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         if record["made_from"] == made_from:
             return record
     except (OSError, ValueError, KeyError, TypeError):
@@ -84,10 +84,7 @@ def transfer_or_load(
 def _measured_before(path: Path, kept: Path, *, tested_on: str) -> dict[str, Any] | None:
     """The record at `kept` if it is of the data asked for and of the run whose record is `path`."""
     try:
-        run, record = (
-            json.loads(path.read_text(encoding="utf-8")),
-            json.loads(kept.read_text(encoding="utf-8")),
-        )
+        run, record = read_json(path), read_json(kept)
         same = all(record[key] == run[key] for key in run if key not in MEASURED)
         same = same and record["data"]["train"] == run["data"]["train"]
         return record if same and record["tested_on"] == tested_on else None
@@ -141,10 +138,7 @@ def robustness_or_load(
 def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] | None:
     """The record at `kept` if it is of these samples and of the run whose record is `path`."""
     try:
-        run, record = (
-            json.loads(path.read_text(encoding="utf-8")),
-            json.loads(kept.read_text(encoding="utf-8")),
-        )
+        run, record = read_json(path), read_json(kept)
         same = all(record[key] == run[key] for key in ("run_id", "config", "metrics"))
         return record if same and record["every"] == every else None
     except (OSError, ValueError, KeyError, TypeError):
