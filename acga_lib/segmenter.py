@@ -19,7 +19,7 @@ from acga_lib.experiment.inference import load_run, threshold
 from acga_lib.experiment.networks import reader_of
 from acga_lib.files.footage import footage
 from acga_lib.methods import METHODS
-from acga_lib.text import Vocabulary, WordVectors
+from acga_lib.text import Encoded, Vocabulary, WordVectors
 
 #: The colour of a mask, RGB.
 VERMILION = (213, 94, 0)
@@ -119,46 +119,77 @@ class Segmenter:
             )
         return cls(model, extractors, reader_of(method, profile))
 
-    @torch.inference_mode()
     def segment(self, video: Any, query: str, frame: int | None = None) -> Segmentation:
-        """Segment what `query` means in one frame.
+        """Segment what `query` means in one frame. For several sentences on a frame, `clip`.
 
         video: a file, a folder of JPEG or PNG frames, or RGB frames uint8 [T, H, W, 3]; what else
         is understood, `footage` says. frame: counted from 1, the middle one if None. Of a file only
         the frames around it are held. Raises DataError for an unreadable video or a frame outside
         it, QueryError for an empty, too long or wholly unknown query.
         """
+        self.encode(query)  # before the work on the video
+        return self.clip(video, frame).segment(query)
+
+    @torch.inference_mode()
+    def clip(self, video: Any, frame: int | None = None) -> "SeenClip":
+        """One frame with all that depends on its clip alone, computed once for any sentences.
+
+        Arguments and errors as of `segment`.
+        """
+        sample = _given(video, frame, max(recipe.frames for recipe, _ in self.extractors))
+        found = []
+        for recipe, network in self.extractors:
+            inputs = MODALITIES[recipe.modality].inputs(recipe, [sample])
+            found.append(network.trunk(inputs).half().float())  # as the feature store keeps them
+        features = found[0] if len(found) == 1 else torch.stack(found, dim=1)
+        return SeenClip(self, sample, features)
+
+    def encode(self, query: str) -> Encoded:
+        """A sentence as the network reads it. Raises QueryError as `segment`."""
         if not isinstance(query, str):
             raise QueryError(
                 f"the query {query!r} is no text: write a sentence such as 'a red car'"
             )
-        encoded = self.vectors.encode(query)
-        sample = _given(video, query, frame, max(recipe.frames for recipe, _ in self.extractors))
-        out = self.model(self._features(sample), torch.from_numpy(encoded.vectors).unsqueeze(0))
-        side = self.extractors[0][0].side
-        box = Letterbox(height=sample.height, width=sample.width, side=side)
-        response = box.restore_response(out.large[0].sigmoid().numpy())
-        mask = threshold(response)
-        words = context = None
-        if out.word_attention is not None and out.context_attention is not None:
-            maps = out.word_attention[0, :, : len(encoded.tokens)].T
-            words = np.stack([_to_frame(grid, box) for grid in maps])
-            context = _to_frame(_context_of(mask, out.context_attention[0], box), box)
-        return Segmentation(
-            sample.frames[sample.frame - 1], query, encoded.tokens, encoded.unknown, mask,
-            response, words, context,
-        )  # fmt: skip
-
-    def _features(self, sample: Sample) -> Tensor:
-        """What the feature store would keep of the sample's clip, as a batch of one."""
-        found = []
-        for recipe, network in self.extractors:
-            inputs = MODALITIES[recipe.modality].inputs(recipe, [sample])
-            found.append(network.trunk(inputs).half().float())
-        return found[0] if len(found) == 1 else torch.stack(found, dim=1)
+        return self.vectors.encode(query)
 
 
-def _given(video: Any, query: str, frame: Any, length: int) -> GivenFrames:
+@dataclass(frozen=True, eq=False)
+class SeenClip:
+    """A frame of a video with its clip's features. Build it with `Segmenter.clip`."""
+
+    segmenter: Segmenter
+    sample: GivenFrames
+    features: Tensor  #: [1, ...]
+
+    def segment(self, query: str) -> Segmentation:
+        """Segment what `query` means. Raises QueryError as `Segmenter.segment`."""
+        return self.segment_each([query])[0]
+
+    @torch.inference_mode()
+    def segment_each(self, queries: Sequence[str]) -> list[Segmentation]:
+        """Segment what each of several sentences means, all in one pass of the network."""
+        encoded = [self.segmenter.encode(query) for query in queries]
+        words = torch.stack([torch.from_numpy(one.vectors) for one in encoded])
+        of = torch.zeros(len(queries), dtype=torch.long)  # all are about the one clip
+        out = self.segmenter.model(self.features, words, of)
+        side = self.segmenter.extractors[0][0].side
+        box = Letterbox(height=self.sample.height, width=self.sample.width, side=side)
+        frame, found = self.sample.frames[self.sample.frame - 1], []
+        for index, (query, one) in enumerate(zip(queries, encoded, strict=True)):
+            response = box.restore_response(out.large[index].sigmoid().numpy())
+            mask = threshold(response)
+            maps = context = None
+            if out.word_attention is not None and out.context_attention is not None:
+                grids = out.word_attention[index, :, : len(one.tokens)].T
+                maps = np.stack([_to_frame(grid, box) for grid in grids])
+                context = _to_frame(_context_of(mask, out.context_attention[index], box), box)
+            found.append(Segmentation(
+                frame, query, one.tokens, one.unknown, mask, response, maps, context
+            ))  # fmt: skip
+        return found
+
+
+def _given(video: Any, frame: Any, length: int) -> GivenFrames:
     """One frame as a sample of the stretch of the video that a clip of `length` frames reads.
 
     A neighbour more than the clip has, because flow looks one frame ahead. Raises DataError as
@@ -166,7 +197,7 @@ def _given(video: Any, query: str, frame: Any, length: int) -> GivenFrames:
     """
     name, found = footage(video, frame, before=length // 2, after=length - length // 2)
     return GivenFrames(
-        video_id=name, frame=found.position + 1, instance=0, query=query,
+        video_id=name, frame=found.position + 1, instance=0, query="",
         height=found.frames.shape[1], width=found.frames.shape[2], frame_count=len(found.frames),
         video_path=Path(name), mask_path=Path(name), frames=found.frames,
     )  # fmt: skip

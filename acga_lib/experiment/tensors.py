@@ -66,7 +66,7 @@ class SampleTensors(Dataset[Item]):
         masks = {path: file_hash(path) for path in {sample.mask_path for sample in self.samples}}
         lines = [
             f"{s.video_id} {s.frame} {s.instance} {query} {words[query]} {masks[s.mask_path]} "
-            f"{self.store.path(s).stem}.npz"  # the store's first suffix: old records compare with it
+            f"{self.store.path(s).stem}.npz"  # the store's first suffix: old records have it
             for s, query in zip(self.samples, self.queries, strict=True)
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()

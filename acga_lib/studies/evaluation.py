@@ -38,7 +38,7 @@ def _kept(
         record = read_json(path)
         if record["made_from"] == made_from:
             return record
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, KeyError, TypeError):
         pass  # missing, or damaged: made anew
     record = compute() | {"made_from": made_from}
     write_text(path, json.dumps(record, indent=1) + "\n")
@@ -88,7 +88,7 @@ def _measured_before(path: Path, kept: Path, *, tested_on: str) -> dict[str, Any
         same = all(record[key] == run[key] for key in run if key not in MEASURED)
         same = same and record["data"]["train"] == run["data"]["train"]
         return record if same and record["tested_on"] == tested_on else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, KeyError, TypeError):
         return None  # missing, or damaged
 
 
@@ -141,5 +141,5 @@ def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] 
         run, record = read_json(path), read_json(kept)
         same = all(record[key] == run[key] for key in ("run_id", "config", "metrics"))
         return record if same and record["every"] == every else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, KeyError, TypeError):
         return None  # missing, or damaged

@@ -59,6 +59,20 @@ def copy(run, tmp_path):
     return tmp_path / run[0].name
 
 
+def test_sentences_about_one_clip_are_answered_as_one_by_one(run, segmenter):
+    sample, queries = run[2].test.samples[0], ["a red car", "the dog on the left", "jumping"]
+    clip = segmenter.clip(sample.video_path, frame=4)
+    for one in (clip.segment_each(queries), [clip.segment(query) for query in queries]):
+        for found, query in zip(one, queries, strict=True):
+            alone = segmenter.segment(sample.video_path, query, frame=4)
+            assert found.query == query and np.array_equal(found.frame, alone.frame)
+            np.testing.assert_allclose(found.response, alone.response, atol=1e-5)
+            np.testing.assert_allclose(found.word_attention, alone.word_attention, atol=1e-5)
+            np.testing.assert_allclose(found.context_attention, alone.context_attention, atol=1e-5)
+    with pytest.raises(QueryError):
+        clip.segment("")
+
+
 def test_a_segmentation_has_the_frame_its_mask_and_both_maps(run, segmenter):
     sample = run[2].test.samples[0]
     found = segmenter.segment(sample.video_path, "A red zzyzx, jumping", frame=3)

@@ -101,7 +101,7 @@ def test_a_frame_outside_is_named_with_the_number_of_frames(tmp_path, folder, fr
         np.where(FRAMES > 9, np.nan, 0.5), FRAMES.astype(complex), FRAMES.astype(str),
         [FRAMES[0], FRAMES[1, :, :, 0]], (frame for frame in FRAMES),
     ],
-    ids=str,
+    ids=lambda video: type(video).__name__,
 )  # fmt: skip
 def test_what_leaves_doubt_is_refused_with_what_to_give(video):
     with pytest.raises(DataError, match=r"uint8 \[T, H, W, 3\]|bring them to one size"):
