@@ -1,6 +1,7 @@
 # make reproduce   everything, from an empty folder to results/index.html
 # make test        all tests, and every notebook's committed output
 # make check-data A2D_ROOT=<folder> JHMDB_ROOT=<folder>   what of the real data is there and sound
+# make bench       how fast the library is beside the authors' form, and how equal (minutes)
 # make lab         JupyterLab on the notebooks
 # make weights     what PROFILE=paper reads: I3D, VGG-16, word vectors (2.4 GB)
 PYTHON    ?= python3
@@ -19,7 +20,7 @@ GIVEN := PROFILE DATASET DATA_ROOT REFERIT_ROOT JHMDB_ROOT A2D_ROOT SEEDS
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 
-.PHONY: setup reproduce check-data weights test lab
+.PHONY: setup reproduce check-data weights test bench lab
 setup: .venv/.installed
 
 # torch first and alone, so that nothing else decides which build of it is installed.
@@ -43,6 +44,10 @@ test: setup
 	$(BIN)/mypy acga_lib
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 	$(BIN)/python -m pytest -q --nbval notebooks
+
+# Ratios against the authors' form of the network, in one process: results/benchmarks/*.json.
+bench: setup
+	$(BIN)/python tests/bench.py
 
 lab: setup
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb

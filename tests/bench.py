@@ -1,0 +1,387 @@
+"""`make bench`: how fast the library is beside the authors' form of it, and how equal.
+
+The literal form (`helpers/literal.py`: what the authors' code computes, operation by operation) and
+the library run in turn, in one process, on the same inputs and weights, and the medians of their
+times are compared: a ratio is the claim, never seconds. Interference shows as spread. Where the
+target is against an earlier library, that revision is taken from git and runs in the same process.
+Writes `results/benchmarks/<device>.json`.
+"""
+
+import argparse
+import gc
+import importlib
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from helpers import literal
+from torch.utils.flop_counter import FlopCounterMode
+
+from acga_lib.config import PROFILES, ROOT
+from acga_lib.experiment.networks import build_network
+from acga_lib.experiment.results import environment
+from acga_lib.files.records import write_text
+from acga_lib.i3d import I3D
+from acga_lib.loss import segmentation_loss
+from acga_lib.methods import METHODS
+from acga_lib.metrics import segmentation_metrics
+from acga_lib.model import ACGA, Responses
+
+#: The library before it was made fast: what "today's" means in the targets.
+BEFORE = "8726df3"
+FOLDER = ROOT / "results" / "benchmarks"
+
+
+class Clock:
+    """Times a call on a device; several calls in turn."""
+
+    def __init__(self, device: str, rounds: int) -> None:
+        self.device, self.rounds = device, rounds
+
+    def seconds(self, call: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        call()
+        if self.device.startswith("cuda"):
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter() - start
+
+    def in_turn(self, calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+        """Seconds of each call in each round, after one that does not count."""
+        for call in calls.values():
+            self.seconds(call)
+        found: dict[str, list[float]] = {name: [] for name in calls}
+        for _ in range(self.rounds):
+            for name, call in calls.items():
+                found[name].append(self.seconds(call))
+        return found
+
+
+def ratios(of: list[float], to: list[float]) -> dict[str, float]:
+    """How many times faster `to` is, round by round: median, least, most."""
+    each = np.array(of) / np.array(to)
+    return {"median": round(float(np.median(each)), 2), "least": round(float(each.min()), 2),
+            "most": round(float(each.max()), 2)}  # fmt: skip
+
+
+def peak_memory(call: Callable[[], object], device: str) -> int:
+    """Most bytes that a call adds to what is held before it."""
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        return torch.cuda.max_memory_allocated(device) - before
+    process, stop = psutil.Process(), threading.Event()
+    before = most = process.memory_info().rss
+
+    def watch() -> None:
+        nonlocal most
+        while not stop.wait(0.005):
+            most = max(most, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    call()
+    stop.set()
+    watcher.join()
+    return most - before
+
+
+def matmul_peak(device: str, dtype: torch.dtype) -> float:
+    """Operations a second of a large matrix product: the most that this machine gives."""
+    side = 8192 if device.startswith("cuda") else 2048
+    one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    clock = Clock(device, 1)
+    return 2 * side**3 / min(clock.seconds(lambda: one @ other) for _ in range(12))
+
+
+@contextmanager
+def precision(device: str, half: bool):
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
+        yield
+
+
+def paper_inputs(batch: int, cells: int, device: str) -> tuple[torch.Tensor, ...]:
+    """Features, words and masks of the paper's widths, as from a ReLU and a sentence of 7 words."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(batch, 528, 4, cells, cells, generator=generator).relu()
+    words = torch.randn(batch, 20, 300, generator=generator)
+    words[:, 7:] = 0
+    masks = (torch.rand(batch, 16 * cells, 16 * cells, generator=generator) < 0.076).float()
+    return features.to(device), words.to(device), masks.to(device)
+
+
+def training(clock: Clock, batch: int, cells: int) -> dict[str, Any]:
+    """A training step at the paper's widths: forward, loss, backward."""
+    device = clock.device
+    torch.manual_seed(0)
+    model = ACGA(METHODS["acga"]).to(device).train()
+    features, words, masks = paper_inputs(batch, cells, device)
+
+    def step(form: Callable[..., Any], half: bool = False) -> Callable[[], None]:
+        def run() -> None:
+            model.zero_grad()
+            with precision(device, half):
+                responses = Responses(*form(features, words)[:3])
+            segmentation_loss(responses, masks).backward()
+
+        return run
+
+    def literally(*inputs: torch.Tensor) -> Any:
+        return literal.acga(model, *inputs)
+
+    calls = {"literal": step(literally), "library": step(model), "bfloat16": step(model, True)}
+    found = clock.in_turn(calls)
+    with FlopCounterMode(display=False) as counter:
+        calls["library"]()
+    memory = {name: peak_memory(call, device) for name, call in calls.items()}
+    return {
+        "batch": batch, "side": 16 * cells, "seconds": found, "peak_bytes": memory,
+        "operations": counter.get_total_flops(),
+        "faster": {name: ratios(found["literal"], found[name]) for name in ("library", "bfloat16")},
+        "memory": round(memory["library"] / memory["literal"], 2),
+        "samples_per_second": {n: round(batch / float(np.median(t)), 3) for n, t in found.items()},
+        "differences": _differences(model, features, words),
+    }  # fmt: skip
+
+
+def _differences(model: ACGA, features: torch.Tensor, words: torch.Tensor) -> dict[str, float]:
+    """Largest differences of responses and gradients, fp32; gradients relative to their largest."""
+    both = []
+    for form in (model, lambda *inputs: literal.acga(model, *inputs)):
+        responses = form(features, words)[:3]
+        total = sum(r.square().mean() for r in responses)
+        both.append((responses, torch.autograd.grad(total, list(model.parameters()))))
+    (ours, slopes), (theirs, wanted) = both
+    apart = [float((a - b).abs().max()) for a, b in zip(ours, theirs, strict=True)]
+    tilt = [float((a - b).abs().max() / b.abs().max().clamp_min(1e-12))
+            for a, b in zip(slopes, wanted, strict=True)]  # fmt: skip
+    return {"responses": max(apart), "gradients": max(tilt)}
+
+
+@torch.inference_mode()
+def inference(clock: Clock, cells: int) -> dict[str, Any]:
+    """One sentence from stored features; eight on one clip, trunk included."""
+    device = clock.device
+    torch.manual_seed(0)
+    model, trunk = ACGA(METHODS["acga"]).to(device).eval(), I3D().to(device).eval()
+    features, words, _ = paper_inputs(1, cells, device)
+    eight = paper_inputs(8, 1, device)[1]
+    clip = torch.rand(1, 3, 16, 16 * cells, 16 * cells, device=device) * 2 - 1
+    of = torch.zeros(8, dtype=torch.long, device=device)
+
+    def library(half: bool, *, several: bool) -> Callable[[], object]:
+        def run() -> object:
+            with precision(device, half):
+                return model(trunk.trunk(clip), eight, of) if several else model(features, words)
+
+        return run
+
+    one = clock.in_turn({
+        "literal": lambda: literal.acga(model, features, words),
+        "library": library(False, several=False), "bfloat16": library(True, several=False),
+    })  # fmt: skip
+    many = clock.in_turn({
+        "literal": lambda: literal.acga(model, literal.trunk(trunk, clip), eight[:1]),  # of eight
+        "library": library(False, several=True), "bfloat16": library(True, several=True),
+    })  # fmt: skip
+    many["literal"] = [8 * seconds for seconds in many["literal"]]
+    names = ("library", "bfloat16")
+    return {
+        "side": 16 * cells,
+        "one sentence": {n: ratios(one["literal"], one[n]) for n in names},
+        "eight sentences and the trunk": {n: ratios(many["literal"], many[n]) for n in names},
+        "seconds": {"one": one, "eight": many},
+    }
+
+
+def library_at(revision: str, names: list[str]) -> list[ModuleType]:
+    """Modules of the library as it was, beside today's: imported from an export of that revision."""
+    here = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "acga_lib"}
+    with tempfile.TemporaryDirectory() as folder:
+        export = subprocess.run(
+            ["git", "archive", revision, "acga_lib"], cwd=ROOT, stdout=subprocess.PIPE, check=True
+        )
+        subprocess.run(["tar", "-x", "-C", folder], input=export.stdout, check=True)
+        for name in here:
+            del sys.modules[name]
+        sys.path.insert(0, folder)
+        try:
+            return [importlib.import_module(name) for name in names]
+        finally:
+            sys.path.remove(folder)
+            for name in [name for name in sys.modules if name.split(".")[0] == "acga_lib"]:
+                del sys.modules[name]
+            sys.modules.update(here)
+
+
+@torch.inference_mode()
+def trunks(clock: Clock) -> dict[str, Any]:
+    """Mixed_4e of the annotated frames of one video: the paper's trunk at 512, the small at 224."""
+    device, found = clock.device, {}
+    (before,) = library_at(BEFORE, ["acga_lib.i3d"])
+    for width, side, clips in ((1.0, 512, 2), (0.25, 224, 3)):
+        torch.manual_seed(0)
+        ours = I3D(width=width).to(device).eval()
+        theirs = before.I3D(width=width).to(device).eval()
+        theirs.load_state_dict(ours.state_dict())
+        x = torch.rand(clips, 3, 16, side, side, device=device) * 2 - 1
+
+        def half(network: I3D = ours, x: torch.Tensor = x) -> torch.Tensor:
+            with precision(clock.device, True):
+                return network.trunk(x)
+
+        times = clock.in_turn(
+            {"before": lambda: theirs.trunk(x), "library": lambda: ours.trunk(x), "bfloat16": half}
+        )
+        apart = (ours.trunk(x) - theirs.trunk(x)).abs().max()
+        found[f"width {width:g}, {side} pixels"] = {
+            "clips": clips, "difference": float(apart), "seconds": times,
+            "faster": {n: ratios(times["before"], times[n]) for n in ("library", "bfloat16")},
+        }  # fmt: skip
+    return found
+
+
+def small_steps(clock: Clock) -> dict[str, Any]:
+    """A training step of the small profiles: four sentences about two clips, Adam included."""
+    threads, found = torch.get_num_threads(), {}
+    torch.set_num_threads(1)
+    names = ["acga_lib.config", "acga_lib.methods", "acga_lib.networks", "acga_lib.loss"]
+    config, methods, networks, loss = library_at(BEFORE, names)
+    of = torch.tensor([0, 0, 1, 1])
+    for method in ("acga", "baseline", "gavrilyuk"):
+        for cells in (7, 14):
+            generator = torch.Generator().manual_seed(1)
+            clips = torch.randn(2, 132, 4, cells, cells, generator=generator).relu()
+            words = torch.randn(4, 20, 300, generator=generator)
+            masks = (torch.rand(4, 16 * cells, 16 * cells, generator=generator) < 0.076).float()
+
+            def step(build, score, fused, *inputs, masks=masks):
+                torch.manual_seed(0)
+                model = build().train()
+                for norm in (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm3d)):
+                    norm.eval()
+                optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
+
+                def run() -> None:
+                    optimizer.zero_grad()
+                    with precision("cpu", True):
+                        responses = model(*inputs)
+                    score(responses, masks).backward()
+                    optimizer.step()
+
+                return run
+
+            def old(name: str = method) -> torch.nn.Module:
+                return networks.build_network(methods.METHODS[name], config.PROFILES["toy"])
+
+            def new(name: str = method) -> torch.nn.Module:
+                return build_network(METHODS[name], PROFILES["toy"])
+
+            times = clock.in_turn({
+                "before": step(old, loss.segmentation_loss, False, clips[of], words),
+                "library": step(new, segmentation_loss, True, clips, words, of),
+            })  # fmt: skip
+            found[f"{method}, {16 * cells} pixels"] = {
+                "faster": ratios(times["before"], times["library"]), "seconds": times
+            }
+    torch.set_num_threads(threads)
+    return found
+
+
+def scoring(clock: Clock, count: int = 3800) -> dict[str, Any]:
+    """Scoring masks without COCO's AP, against pycocotools' IoU of encoded masks."""
+    from pycocotools import mask as coco
+
+    generator = np.random.Generator(np.random.PCG64(0))
+    corners = generator.integers(0, 200, (count, 2, 2))
+    masks = np.zeros((2, count, 320, 400), dtype=bool)
+    for kind in (0, 1):
+        for index in range(count):
+            top, left = corners[index, kind]
+            masks[kind, index, top : top + 90, left : left + 120] = True
+
+    def theirs() -> float:
+        total = 0.0
+        for one, other in zip(*masks, strict=True):
+            codes = [coco.encode(np.asfortranarray(m, dtype=np.uint8)) for m in (one, other)]
+            total += float(coco.iou(codes[:1], codes[1:], [0])[0, 0])
+        return total / count
+
+    times = clock.in_turn({"pycocotools": theirs, "library": lambda: segmentation_metrics(*masks)})
+    found = segmentation_metrics(*masks)["mean_iou"]
+    assert abs(found - theirs()) < 1e-9
+    return {"masks": count, "faster": ratios(times["pycocotools"], times["library"]),
+            "seconds": times}  # fmt: skip
+
+
+PARTS: dict[str, Callable[[Clock, argparse.Namespace], dict[str, Any]]] = {
+    "training": lambda clock, given: training(clock, given.batch, given.side // 16),
+    "inference": lambda clock, given: inference(clock, given.side // 16),
+    "trunk": lambda clock, given: trunks(clock),
+    "small training steps, one thread": lambda clock, given: small_steps(clock),
+    "scoring": lambda clock, given: scoring(clock),
+}
+
+
+def lines(name: str, found: Any, indent: str = "") -> list[str]:
+    """A result as lines of text, without the single times."""
+    if not isinstance(found, dict):
+        return [f"{indent}{name}: {found}"]
+    if found.keys() == {"median", "least", "most"}:
+        spread = f"{found['least']:g} to {found['most']:g}"
+        return [f"{indent}{name}: {found['median']:g} times as fast ({spread})"]
+    inner = [line for key, value in found.items() if key != "seconds"
+             for line in lines(key, value, indent + "  ")]  # fmt: skip
+    return [f"{indent}{name}", *inner]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"of: {', '.join(PARTS)}; all where none is named")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=1, help="of the paper's training step")
+    parser.add_argument("--side", type=int, default=512, help="pixels, of the paper's widths")
+    given = parser.parse_args(arguments)
+    clock = Clock(given.device, given.rounds)
+    path = FOLDER / f"{torch.device(given.device).type}.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name in given.parts or PARTS:
+        if given.device != "cpu" and name in ("small training steps, one thread", "scoring"):
+            continue
+        peaks = {str(t).removeprefix("torch."): matmul_peak(given.device, t)
+                 for t in (torch.float32, torch.bfloat16)}  # fmt: skip
+        found = PARTS[name](clock, given)
+        if name == "training":
+            speed = found["operations"] / float(np.median(found["seconds"]["library"]))
+            fast = found["operations"] / float(np.median(found["seconds"]["bfloat16"]))
+            found["share of the matrix peak"] = {
+                "float32": round(speed / peaks["float32"], 2),
+                "bfloat16": round(fast / peaks["bfloat16"], 2),
+            }
+            found["GFLOP/s"] = {"float32": round(speed / 1e9), "bfloat16": round(fast / 1e9)}
+        found["matrix peak, GFLOP/s"] = {key: round(value / 1e9) for key, value in peaks.items()}
+        record[name] = found | {
+            "rounds": given.rounds, "before": BEFORE, "environment": environment(given.device),
+            "machine": platform.processor() or platform.machine(),
+        }  # fmt: skip
+        print("\n".join(lines(name, found)), flush=True)
+        write_text(path, json.dumps(record, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
