@@ -11,6 +11,7 @@ import argparse
 import gc
 import importlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,9 +31,12 @@ import torch
 from helpers import literal
 from torch.utils.flop_counter import FlopCounterMode
 
+from acga_lib.clip import Letterbox, to_input
 from acga_lib.config import PROFILES, ROOT
+from acga_lib.datasets import open_dataset
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.results import environment
+from acga_lib.files.packed import pack, unpack
 from acga_lib.files.records import write_text
 from acga_lib.i3d import I3D
 from acga_lib.loss import segmentation_loss
@@ -158,17 +163,19 @@ def training(clock: Clock, batch: int, cells: int) -> dict[str, Any]:
 
 
 def _differences(model: ACGA, features: torch.Tensor, words: torch.Tensor) -> dict[str, float]:
-    """Largest differences of responses and gradients, fp32; gradients relative to their largest."""
+    """Largest differences of responses and gradients, fp32, and the largest gradient."""
     both = []
     for form in (model, lambda *inputs: literal.acga(model, *inputs)):
         responses = form(features, words)[:3]
         total = sum(r.square().mean() for r in responses)
         both.append((responses, torch.autograd.grad(total, list(model.parameters()))))
     (ours, slopes), (theirs, wanted) = both
-    apart = [float((a - b).abs().max()) for a, b in zip(ours, theirs, strict=True)]
-    tilt = [float((a - b).abs().max() / b.abs().max().clamp_min(1e-12))
-            for a, b in zip(slopes, wanted, strict=True)]  # fmt: skip
-    return {"responses": max(apart), "gradients": max(tilt)}
+    apart, tilt = (
+        max(float((a - b).detach().abs().max()) for a, b in zip(one, other, strict=True))
+        for one, other in ((ours, theirs), (slopes, wanted))
+    )
+    largest = max(float(slope.abs().max()) for slope in wanted)
+    return {"responses": apart, "gradients": tilt, "largest gradient": largest}
 
 
 @torch.inference_mode()
@@ -208,8 +215,12 @@ def inference(clock: Clock, cells: int) -> dict[str, Any]:
 
 
 def library_at(revision: str, names: list[str]) -> list[ModuleType]:
-    """Modules of the library as it was, beside today's: imported from an export of that revision."""
-    here = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "acga_lib"}
+    """Modules of the library as it was, beside today's: imported from an export of `revision`."""
+
+    def loaded() -> dict[str, ModuleType]:
+        return {k: module for k, module in sys.modules.items() if k.split(".")[0] == "acga_lib"}
+
+    here = loaded()
     with tempfile.TemporaryDirectory() as folder:
         export = subprocess.run(
             ["git", "archive", revision, "acga_lib"], cwd=ROOT, stdout=subprocess.PIPE, check=True
@@ -222,7 +233,7 @@ def library_at(revision: str, names: list[str]) -> list[ModuleType]:
             return [importlib.import_module(name) for name in names]
         finally:
             sys.path.remove(folder)
-            for name in [name for name in sys.modules if name.split(".")[0] == "acga_lib"]:
+            for name in loaded():
                 del sys.modules[name]
             sys.modules.update(here)
 
@@ -239,13 +250,14 @@ def trunks(clock: Clock) -> dict[str, Any]:
         theirs.load_state_dict(ours.state_dict())
         x = torch.rand(clips, 3, 16, side, side, device=device) * 2 - 1
 
-        def half(network: I3D = ours, x: torch.Tensor = x) -> torch.Tensor:
-            with precision(clock.device, True):
+        def run(network: torch.nn.Module, half: bool, x: torch.Tensor = x) -> torch.Tensor:
+            with precision(clock.device, half):
                 return network.trunk(x)
 
-        times = clock.in_turn(
-            {"before": lambda: theirs.trunk(x), "library": lambda: ours.trunk(x), "bfloat16": half}
-        )
+        times = clock.in_turn({
+            "before": partial(run, theirs, False), "library": partial(run, ours, False),
+            "bfloat16": partial(run, ours, True),
+        })  # fmt: skip
         apart = (ours.trunk(x) - theirs.trunk(x)).abs().max()
         found[f"width {width:g}, {side} pixels"] = {
             "clips": clips, "difference": float(apart), "seconds": times,
@@ -295,7 +307,8 @@ def small_steps(clock: Clock) -> dict[str, Any]:
                 "library": step(new, segmentation_loss, True, clips, words, of),
             })  # fmt: skip
             found[f"{method}, {16 * cells} pixels"] = {
-                "faster": ratios(times["before"], times["library"]), "seconds": times
+                "faster": ratios(times["before"], times["library"]),
+                "seconds": times,
             }
     torch.set_num_threads(threads)
     return found
@@ -327,12 +340,46 @@ def scoring(clock: Clock, count: int = 3800) -> dict[str, Any]:
             "seconds": times}  # fmt: skip
 
 
+#: Annotated frames of A2D Sentences, of training and test videos: clips whose features are stored.
+A2D_CLIPS = 9518 + 2342
+
+
+@torch.inference_mode()
+def storing(clock: Clock, clips: int = 4) -> dict[str, Any]:
+    """Packed features of real clips at 512 pixels, and how long one takes to be read.
+
+    The trunk has the published size and random weights: half of what it says is zero, of the
+    trained one's more. Without the real clips, nothing is measured.
+    """
+    default = ROOT.parent / "shared" / "data"
+    root = Path(os.environ.get("ACGA_SHARED", default)) / "real_pairs"
+    if not root.is_dir():
+        return {"left out": f"no real clips at {root}"}
+    torch.manual_seed(0)
+    trunk, sizes, features = I3D().eval(), [], []
+    for sample in list(open_dataset("a2d", root=root, split="train"))[:: 360 // clips][:clips]:
+        box = Letterbox(height=sample.height, width=sample.width, side=512)
+        clip = to_input(box.frames(sample.clip(frames=16)))[None]
+        features.append(trunk.trunk(clip)[0].half().numpy())
+        sizes.append(len(pack(features[-1])))
+    data = pack(features[0])
+    assert np.array_equal(unpack(data).view(np.uint16), features[0].view(np.uint16))
+    read = clock.in_turn({"read": lambda: unpack(data)})["read"]
+    return {
+        "clips": len(sizes), "zeros": round(float(np.mean(np.stack(features) == 0)), 2),
+        "bytes of a clip": round(float(np.mean(sizes))), "of float16": features[0].nbytes,
+        "gigabytes of A2D Sentences": round(A2D_CLIPS * float(np.mean(sizes)) / 1e9, 1),
+        "milliseconds to read a clip": round(1000 * float(np.median(read)), 1),
+    }  # fmt: skip
+
+
 PARTS: dict[str, Callable[[Clock, argparse.Namespace], dict[str, Any]]] = {
     "training": lambda clock, given: training(clock, given.batch, given.side // 16),
     "inference": lambda clock, given: inference(clock, given.side // 16),
     "trunk": lambda clock, given: trunks(clock),
     "small training steps, one thread": lambda clock, given: small_steps(clock),
     "scoring": lambda clock, given: scoring(clock),
+    "store": lambda clock, given: storing(clock),
 }
 
 
@@ -360,7 +407,11 @@ def main(arguments: list[str] | None = None) -> int:
     path = FOLDER / f"{torch.device(given.device).type}.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in given.parts or PARTS:
-        if given.device != "cpu" and name in ("small training steps, one thread", "scoring"):
+        if given.device != "cpu" and name in (
+            "small training steps, one thread",
+            "scoring",
+            "store",
+        ):
             continue
         peaks = {str(t).removeprefix("torch."): matmul_peak(given.device, t)
                  for t in (torch.float32, torch.bfloat16)}  # fmt: skip

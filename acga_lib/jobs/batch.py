@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import papermill
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.iorw import write_ipynb
 
 from acga_lib.config import ROOT, hold_checkout
 from acga_lib.errors import ConfigError, KitError
@@ -58,6 +60,25 @@ def parameters_of(notebook: Path, given: Sequence[str]) -> dict[str, Any]:
     return parameters
 
 
+class WrittenOnce(NBClientEngine):
+    """papermill's engine, but for one thing: it would write the whole notebook after every cell.
+
+    Ours hold megabytes of pictures, so that took longer than many of them compute. The copy is
+    written at the end, also when a cell fails or the kernel dies.
+    """
+
+    @classmethod
+    def execute_notebook(
+        cls, nb: Any, kernel_name: str, output_path: str | None = None, **named: Any
+    ) -> Any:
+        """As papermill calls it; `output_path` is where the copy goes."""
+        try:
+            return super().execute_notebook(nb, kernel_name, output_path=None, **named)
+        except Exception:
+            write_ipynb(nb, output_path)
+            raise
+
+
 def run_notebook(
     notebook: Path, executed: Path, parameters: dict[str, Any], *, produces: list[Path]
 ) -> float:
@@ -70,10 +91,11 @@ def run_notebook(
     with named_if_full(executed.parent, "executed notebooks"):
         executed.parent.mkdir(parents=True, exist_ok=True)
     begun, start = time.time(), time.perf_counter()
+    papermill_engines.register(WrittenOnce.__name__, WrittenOnce)
     try:
         papermill.execute_notebook(
             _literal(notebook), _literal(executed), parameters, cwd=str(notebook.parent),
-            progress_bar=False, kernel_name="python3",
+            progress_bar=False, kernel_name="python3", engine_name=WrittenOnce.__name__,
         )  # fmt: skip
     except Exception as error:
         last = str(error).strip().splitlines()[-1:]

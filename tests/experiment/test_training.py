@@ -172,7 +172,7 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(config, data, toy_trunk,
     )  # fmt: skip
     with pytest.raises(CheckpointError, match="other data"):
         jobs.trained(config(), shuffled, trunk=toy_trunk, work=tmp_path)
-    PROFILES["tiny"] = tiny.changed(rate_factor=20.0)
+    PROFILES["tiny"] = tiny.changed(rate_factor=12.0)
     with pytest.raises(CheckpointError, match="another configuration"):
         jobs.trained(config(), data, trunk=toy_trunk, work=tmp_path)
 
