@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from acga_lib.attention import of_each
-from acga_lib.fast import add_language_and_place, convolve_maps, upsample_and_convolve
+from acga_lib.fast import join_language_and_place, convolve_maps, upsample_and_convolve
 
 COORDINATES = 8
 
@@ -78,8 +78,8 @@ class SegmentationHead(nn.Module):
         """
         _, on_language, on_place = self.first.weight.split(self.groups, dim=1)
         bias = self.first.get_parameter("bias")
-        first = add_language_and_place(convolved, language, on_language, on_place, bias)
-        second = self.second(F.relu(first, inplace=True))
+        first = join_language_and_place(convolved, language, on_language, on_place, bias)
+        second = self.second(first)
         return self.last(F.relu(second, inplace=True)).squeeze(1)
 
 

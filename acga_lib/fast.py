@@ -103,12 +103,12 @@ def convolve_maps(maps: Sequence[Tensor], weight: Tensor, size: tuple[int, int])
     return torch.cat(columns).T @ torch.cat(rows, dim=1)
 
 
-def add_language_and_place(
+def join_language_and_place(
     vision: Tensor, language: Tensor, on_language: Tensor, on_place: Tensor, bias: Tensor
 ) -> Tensor:
-    """What a head's first convolution adds to its visual part, in place: one product a sample.
+    """A head's first layer, whose visual part is given: one matrix product a sample, and ReLU.
 
-    Equal to `vision + conv2d(cat([interpolate(language), coordinates]), weight, bias, padding=1)`.
+    Equal to `relu(vision + conv2d(cat([interpolate(language), place]), weight, bias, padding=1))`.
     Language and coordinates are both sums of an axis down times an axis across: of the 3h rows of
     the interpolation, the 9 of the coordinates (x, y and 1 under three taps), and that of the bias.
 
@@ -126,9 +126,11 @@ def add_language_and_place(
     fixed = fixed.to(rows.dtype).expand(batch, -1, -1, -1)
     ones = down.new_ones(height, 1)
     columns = torch.cat([down.T, place_down.to(down.dtype), ones], dim=1)
-    total = vision.permute(0, 2, 3, 1).reshape(batch, height, -1)
-    total.baddbmm_(columns.expand(batch, -1, -1), torch.cat([rows, fixed], dim=1).flatten(2))
-    return total.view(batch, height, width, channels).permute(0, 3, 1, 2)
+    total = torch.baddbmm(
+        vision.permute(0, 2, 3, 1).reshape(batch, height, -1).to(rows.dtype),
+        columns.expand(batch, -1, -1), torch.cat([rows, fixed], dim=1).flatten(2),
+    )  # fmt: skip
+    return total.relu_().view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def composed(convolution: Tensor, following: Tensor) -> Tensor:
