@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from acga_lib.attention import of_each
-from acga_lib.fast import join_language_and_place, convolve_maps, upsample_and_convolve
+from acga_lib.fast import convolve_maps, join_language_and_place, upsample_and_convolve
 
 COORDINATES = 8
 
