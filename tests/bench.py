@@ -395,6 +395,39 @@ def lines(name: str, found: Any, indent: str = "") -> list[str]:
     return [f"{indent}{name}", *inner]
 
 
+def table(record: dict[str, Any]) -> str:
+    """The ratios of a record as Markdown."""
+
+    def cell(ratio: dict[str, float]) -> str:
+        return f"{ratio['median']:.1f} × ({ratio['least']:.1f} to {ratio['most']:.1f})"
+
+    def row(what: str, faster: dict[str, Any]) -> str:
+        return f"| {what} | {cell(faster['library'])} | {cell(faster['bfloat16'])} |"
+
+    step, answers = record["training"], record["inference"]
+    side = f"{step['side']} × {step['side']} pixels"
+    rounds, revision = step["rounds"], step["environment"]["revision"]
+    found = [
+        f"Times as fast: medians of {rounds} rounds (least to most), measured at revision "
+        f"{revision} on {step['environment']['device']}, {step['environment']['threads']} threads.",
+        "", f"| against the authors' form, {side} | single precision | bfloat16 |",
+        "| --- | --- | --- |",
+        row(f"training step, batch {step['batch']}", step["faster"]),
+        row("one sentence, from stored features", answers["one sentence"]),
+        row("eight sentences on a clip, trunk included", answers["eight sentences and the trunk"]),
+        f"| memory of a training step | {step['memory']:.2f} of theirs | |",
+        "", f"| against this library before ({BEFORE}) | single precision | bfloat16 |",
+        "| --- | --- | --- |",
+    ]  # fmt: skip
+    for name, one in record.get("trunk", {}).items():
+        if isinstance(one, dict) and "faster" in one:
+            found.append(row(f"trunk, {name}", one["faster"]))
+    for name, one in record.get("small training steps, one thread", {}).items():
+        if isinstance(one, dict) and "faster" in one:
+            found.append(f"| small training step, {name}, one thread | | {cell(one['faster'])} |")
+    return "\n".join(found) + "\n"
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of: {', '.join(PARTS)}; all where none is named")
@@ -431,6 +464,8 @@ def main(arguments: list[str] | None = None) -> int:
         }  # fmt: skip
         print("\n".join(lines(name, found)), flush=True)
         write_text(path, json.dumps(record, indent=1) + "\n")
+    if {"training", "inference"} <= record.keys():
+        write_text(path.with_suffix(".md"), table(record))
     return 0
 
 
