@@ -1,15 +1,14 @@
-"""Profiles and runs: how large everything is, and what one training is made of (frozen data)."""
+"""Runs: what one training is made of (frozen data), and where files lie."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from types import GenericAlias
-from typing import Any, Self
+from typing import Any
 
 from acga_lib.errors import ConfigError
 from acga_lib.methods import METHODS, Stage
 from acga_lib.parameters import data_name, folder
+from acga_lib.profiles import PROFILES, Profile
 
 _PACKAGE = Path(__file__).resolve().parent
 #: The committed part of `data/` as `pip install .` puts it into the package. Where it is, this is
@@ -22,8 +21,6 @@ ROOT = Path.cwd() if SHIPPED.is_dir() else _PACKAGE.parent
 MAX_WORDS = 20
 #: The largest seed: what every random generator here takes.
 MAX_SEED = 2**32 - 1
-#: The largest number of videos, pixels or epochs, and the largest factor, that a profile may have.
-MAX_COUNT, MAX_FACTOR = 10**6, 16.0
 
 
 def data_file(folder: str, name: str) -> Path:
@@ -39,148 +36,6 @@ def hold_checkout(what: str) -> None:
             f"{what} are no part of the installed package: get the whole kit (`git clone`, the "
             "address is in `pip show -v acga-lib`) and run `pip install -e .` in its folder"
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Networks:
-    """What the networks see and how wide they are."""
-
-    side: int  #: pixels of the square, letterboxed input
-    frames: int  #: frames of a clip, the annotated one in the middle
-    trunk: str  #: weight file of the I3D trunk, relative to `data/weights`
-    trunk_width: float  #: width multiplier of I3D, 1 as published
-    flow_trunk: str  #: weight file of I3D's flow network, likewise
-    #: optical flow, one of `flow.FLOW_METHODS`; TV-L1 in the paper's [6] (Gavrilyuk et al. 2018)
-    flow_method: str
-    image_network: str  #: weight file of VGG-16, likewise
-    image_side: int  #: pixels of VGG-16's square, letterboxed input; Hu et al. 2016: 512
-    image_width: float  #: width multiplier of VGG-16, 1 as published
-    head_width: float  #: width multiplier of the decoder, 1 as published
-    vision_length: float  #: of F_V; 1 in the paper
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSizes:
-    """How much data there is; of real datasets, these are the numbers that are known."""
-
-    train_videos: int  #: size of the embedded benchmark's set in the layout of A2D Sentences
-    test_videos: int
-    jhmdb_videos: int  #: of its test set in the layout of J-HMDB Sentences
-    referit_images: tuple[int, int]  #: of its training and test sets of still images
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """How long training takes, and where it differs from the papers."""
-
-    epochs: int
-    batch_size: int
-    #: of every method's published learning rate; the small profiles have few steps
-    rate_factor: float
-    sgd_factor: float  #: the same for methods trained with SGD, which few steps slow down most
-    by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
-    linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
-    #: keep the trunk's BatchNorm statistics in Mixed_4f: a batch of one or two small frames has
-    #: none worth having. The authors' code goes on estimating them.
-    freeze_statistics: bool
-    bfloat16: bool  #: compute the network in bfloat16 while training, where that is faster
-    workers: int  #: processes that read features while training
-
-
-@dataclass(frozen=True, kw_only=True)
-class Profile:
-    """How large everything is. `paper` is Sec. 4.2; the small profiles say where they differ."""
-
-    name: str
-    networks: Networks
-    data: DataSizes
-    training: Training
-
-    def record(self) -> dict[str, Any]:
-        """Every field side by side, as run records keep them (they are older than the groups)."""
-        groups = (self.networks, self.data, self.training)
-        return {"name": self.name} | {k: v for group in groups for k, v in asdict(group).items()}
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The profile behind `record`.
-
-        Raises ConfigError for a missing or unknown field, or one of another type.
-        """
-        kinds = {"networks": Networks, "data": DataSizes, "training": Training}
-        names = {group: {field.name for field in fields(kind)} for group, kind in kinds.items()}
-        if wrong := {"name"}.union(*names.values()) ^ record.keys():
-            raise ConfigError(
-                f"a profile with other fields than this version's: {', '.join(sorted(wrong))}"
-            )
-        for field in (field for kind in kinds.values() for field in fields(kind)):
-            if not _fits(record[field.name], field.type):
-                raise ConfigError(
-                    f"profile '{record['name']}': {field.name} cannot be {record[field.name]!r}"
-                )
-        groups: dict[str, Any] = {
-            group: kind(**{name: record[name] for name in names[group]})
-            for group, kind in kinds.items()
-        }
-        return cls(name=record["name"], **groups)
-
-    def changed(self, **values: Any) -> Self:
-        """The profile with other values of some fields, whichever group they are in."""
-        return type(self).from_record(self.record() | values)
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    """Whether a value is of the type of a profile's field, and of a size that can be meant.
-
-    A pair is a list in JSON. Records come from elsewhere, and networks are built as they say.
-    """
-    if isinstance(kind, GenericAlias):
-        return isinstance(value, list | tuple) and [type(one) for one in value] == [int, int]
-    if kind in (int, float):
-        limit = MAX_COUNT if kind is int else MAX_FACTOR
-        return type(value) in {int, kind} and 0 <= value <= limit
-    return type(value) is kind
-
-
-_TOY = Profile(
-    name="toy",
-    networks=Networks(
-        side=112, frames=16, trunk="toy_i3d_rgb.safetensors", trunk_width=0.25,
-        flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
-        image_network="toy_vgg.safetensors", image_side=224, image_width=0.125, head_width=0.125,
-        vision_length=3.0,
-    ),
-    data=DataSizes(train_videos=700, test_videos=100, jhmdb_videos=60, referit_images=(700, 20)),
-    training=Training(
-        epochs=4, batch_size=4, rate_factor=2.0, sgd_factor=10.0, by_frame=True, linear_std=0.2,
-        freeze_statistics=True, bfloat16=True, workers=0,
-    ),
-)  # fmt: skip
-_QUICK = _TOY.changed(
-    name="quick", train_videos=16, test_videos=8, jhmdb_videos=4, referit_images=(16, 4), epochs=3
-)
-_PAPER = Profile(
-    name="paper",
-    networks=Networks(
-        side=512, frames=16, trunk="i3d_rgb_kinetics.pt", trunk_width=1.0,
-        flow_trunk="i3d_flow_kinetics.pt", flow_method="tvl1",
-        image_network="vgg16_imagenet.pth", image_side=512, image_width=1.0, head_width=1.0,
-        vision_length=1.0,
-    ),
-    data=DataSizes(
-        train_videos=3017, test_videos=737, jhmdb_videos=928, referit_images=(3000, 20)
-    ),
-    training=Training(
-        epochs=12, batch_size=4, rate_factor=1.0, sgd_factor=1.0, by_frame=False, linear_std=0.02,
-        freeze_statistics=False, bfloat16=False, workers=4,
-    ),
-)  # fmt: skip
-PROFILES = {profile.name: profile for profile in (_QUICK, _TOY, _PAPER)}
-
-
-#: Word vectors by profile, relative to `data/word_vectors`; profiles that are not here read the
-#: committed ones. In a table of its own, since a run record holds every field of its profile.
-WORD_VECTORS = {"paper": "GoogleNews-vectors-negative300.bin.gz"}  #: Sec. 4.2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from acga_lib.attention import CrossGuidedAttention, flatten_grid, of_each, unflatten_grid
-from acga_lib.config import Profile
 from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.i3d import CHANNELS, STEM, block_output, mixed_4f, scaled
 from acga_lib.methods import METHODS, MethodConfig
+from acga_lib.profiles import Profile
 from acga_lib.weights import load_tensors, misfit, network_state
 
 

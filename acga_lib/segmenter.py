@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acga_lib.clip import Letterbox
-from acga_lib.config import Profile, data_file
+from acga_lib.config import data_file
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, DataError, QueryError
 from acga_lib.experiment.features import MODALITIES, Recipe, Trunk
@@ -19,6 +19,7 @@ from acga_lib.experiment.inference import load_run, threshold
 from acga_lib.experiment.networks import reader_of
 from acga_lib.files.footage import footage
 from acga_lib.methods import METHODS
+from acga_lib.profiles import Profile
 from acga_lib.text import Encoded, Vocabulary, WordVectors
 
 #: The colour of a mask, RGB.

@@ -32,7 +32,7 @@ from helpers import literal
 from torch.utils.flop_counter import FlopCounterMode
 
 from acga_lib.clip import Letterbox, to_input
-from acga_lib.config import PROFILES, ROOT
+from acga_lib.config import ROOT
 from acga_lib.datasets import open_dataset
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.results import environment
@@ -43,6 +43,7 @@ from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS
 from acga_lib.metrics import segmentation_metrics
 from acga_lib.model import ACGA, Responses
+from acga_lib.profiles import PROFILES
 
 #: The library before it was made fast: what "today's" means in the targets.
 BEFORE = "8726df3"

@@ -5,12 +5,12 @@ import torch
 import torch.nn.functional as F
 
 from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream, Upsampling, scaled_hu, scaled_li
-from acga_lib.config import PROFILES
 from acga_lib.decoder import coordinates
 from acga_lib.experiment.networks import build_network
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS
 from acga_lib.model import Responses
+from acga_lib.profiles import PROFILES
 from acga_lib.published import TABLE_1, TABLE_2, TABLE_3
 from acga_lib.text import MAX_WORDS, Vocabulary
 

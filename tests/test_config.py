@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from acga_lib.config import PROFILES, ROOT, Profile, RunConfig, run_config
+from acga_lib.config import ROOT, RunConfig, run_config
 from acga_lib.errors import ConfigError
 from acga_lib.methods import METHODS
+from acga_lib.profiles import PROFILES, Profile
 
 
 @pytest.mark.parametrize(

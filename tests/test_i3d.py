@@ -12,7 +12,7 @@ from helpers import literal, reference
 from safetensors.torch import save_file
 from torch import nn
 
-from acga_lib.config import PROFILES, ROOT
+from acga_lib.config import ROOT
 from acga_lib.errors import CheckpointError
 from acga_lib.experiment.features import MODALITIES
 from acga_lib.i3d import (
@@ -27,6 +27,7 @@ from acga_lib.i3d import (
     mixed_4f,
     same_padding,
 )  # fmt: skip
+from acga_lib.profiles import PROFILES
 
 
 @pytest.fixture(scope="module")

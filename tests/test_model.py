@@ -11,7 +11,6 @@ from helpers import literal, reference
 from torch import nn
 
 from acga_lib.attention import CrossGuidedAttention
-from acga_lib.config import PROFILES
 from acga_lib.decoder import MultiResolutionDecoder, SegmentationHead, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.experiment.inference import threshold
@@ -19,6 +18,7 @@ from acga_lib.experiment.networks import build_network
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS
 from acga_lib.model import ACGA, Responses
+from acga_lib.profiles import PROFILES
 
 ROWS = ("baseline", "mrf", "mrf_wbce", "acga")
 

@@ -17,14 +17,14 @@ from acga_lib.config import ROOT
 USE = """
 from pathlib import Path
 import acga_lib
-from acga_lib import config
+from acga_lib import config, profiles
 from acga_lib.text import Vocabulary, WordVectors
 from acga_lib.vgg import load_vgg
 assert Path(acga_lib.__file__).parents[1] == Path(INSTALLED), acga_lib.__file__
 assert config.ROOT == Path.cwd(), config.ROOT
 vectors = WordVectors.load()
 assert Vocabulary.load().encode("a red car").unknown == vectors.encode("a red car").unknown == ()
-size = config.PROFILES["quick"].networks
+size = profiles.PROFILES["quick"].networks
 acga_lib.load_i3d(config.data_file("weights", size.trunk), modality="rgb")
 acga_lib.load_i3d(config.data_file("weights", size.flow_trunk), modality="flow")
 load_vgg(config.data_file("weights", size.image_network))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from acga_lib.config import PROFILES, Profile, RunConfig, run_config
+from acga_lib.config import RunConfig, run_config
 from acga_lib.errors import ConfigError
 from acga_lib.parameters import data_name, parse_parameter
+from acga_lib.profiles import PROFILES, Profile
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from acga_lib.config import Profile, choose
+from acga_lib.config import choose
 from acga_lib.errors import ConfigError
 from acga_lib.experiment import processes
+from acga_lib.profiles import Profile
 
 PRECISIONS = {
     "profile": "as the profile says: fp32 for `paper`, bf16 where it is faster for the small ones",

@@ -3,11 +3,12 @@
 from torch import nn
 
 from acga_lib.baselines import Gavrilyuk, TwoStream, scaled_hu, scaled_li
-from acga_lib.config import WORD_VECTORS, Profile, data_file
+from acga_lib.config import data_file
 from acga_lib.files.word_files import load_large
 from acga_lib.i3d import scaled
 from acga_lib.methods import METHODS, MethodConfig
 from acga_lib.model import ACGA
+from acga_lib.profiles import WORD_VECTORS, Profile
 from acga_lib.text import Vocabulary, WordVectors
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
 from acga_lib.benchmark.writing.jhmdb_like import generate_jhmdb_like
 from acga_lib.benchmark.writing.referit_like import generate_referit_like
-from acga_lib.config import DATASETS, PROFILES, ROOT, RunConfig, data_file, run_config
+from acga_lib.config import DATASETS, ROOT, RunConfig, data_file, run_config
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.errors import CheckpointError, ConfigError
 from acga_lib.experiment import processes
@@ -38,6 +38,7 @@ from acga_lib.experiment.training import build_model, train
 from acga_lib.files.locks import locked
 from acga_lib.files.records import read_runs
 from acga_lib.methods import METHODS, REFERIT, MethodConfig
+from acga_lib.profiles import PROFILES
 from acga_lib.text import Vocabulary, WordVectors
 
 RUNS = ROOT / "results" / "runs"

@@ -11,10 +11,11 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from acga_lib.config import Profile, RunConfig
+from acga_lib.config import RunConfig
 from acga_lib.datasets import Sample
 from acga_lib.experiment.tensors import frame_order, fresh_batches, sample_order
 from acga_lib.methods import Stage
+from acga_lib.profiles import Profile
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from acga_lib.baselines import TwoStream
-from acga_lib.config import Profile, RunConfig
+from acga_lib.config import RunConfig
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, TrainingError
 from acga_lib.experiment import processes
@@ -31,6 +31,7 @@ from acga_lib.i3d import load_i3d
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, Stage
 from acga_lib.model import ACGA
+from acga_lib.profiles import Profile
 
 
 def build_model(

@@ -21,12 +21,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from acga_lib.config import MAX_WORDS, PROFILES, ROOT
+from acga_lib.config import MAX_WORDS, ROOT
 from acga_lib.experiment.networks import build_network
 from acga_lib.files.records import write_text
 from acga_lib.i3d import I3D
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, MethodConfig
+from acga_lib.profiles import PROFILES
 from acga_lib.vgg import VGG16
 
 PAPER = PROFILES["paper"]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from acga_lib.config import PROFILES, Profile, RunConfig
+from acga_lib.config import RunConfig
 from acga_lib.datasets import open_dataset
 from acga_lib.experiment import training
 from acga_lib.experiment.checkpoint import Progress
@@ -24,6 +24,7 @@ from acga_lib.experiment.features import FeatureStore, Recipe
 from acga_lib.experiment.schedule import stretches
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.i3d import I3D, load_i3d
+from acga_lib.profiles import PROFILES, Profile
 from acga_lib.text import WordVectors
 
 

@@ -12,11 +12,12 @@ import torch
 from helpers import jobs
 from safetensors.torch import load_file
 
-from acga_lib.config import PROFILES, ROOT, RunConfig
+from acga_lib.config import ROOT, RunConfig
 from acga_lib.errors import ConfigError, StorageError
 from acga_lib.experiment import execution, schedule
 from acga_lib.experiment.execution import Execution
 from acga_lib.experiment.training import build_model, train
+from acga_lib.profiles import PROFILES
 
 FP32 = Execution(precision="fp32")
 #: With batches of 4, the last batch of an epoch is one sample.

@@ -14,12 +14,13 @@ from safetensors.torch import load_file, save_file
 from acga_lib import config
 from acga_lib.benchmark.writing.formats import write_clip
 from acga_lib.clip import Letterbox
-from acga_lib.config import PROFILES, RunConfig
+from acga_lib.config import RunConfig
 from acga_lib.errors import CheckpointError, ConfigError, DataError, StorageError
 from acga_lib.experiment import features, pipeline
 from acga_lib.experiment.features import MODALITIES, FeatureStore, Recipe
 from acga_lib.files.video import read_frames
 from acga_lib.i3d import I3D, load_i3d
+from acga_lib.profiles import PROFILES
 from acga_lib.vgg import VGG16, image_to_input
 
 

@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 
 import acga_lib
 from acga_lib.clip import Letterbox
-from acga_lib.config import PROFILES
 from acga_lib.errors import (
     CheckpointError,
     ConfigError,
@@ -26,6 +25,7 @@ from acga_lib.experiment import pipeline
 from acga_lib.experiment.inference import load_run, predictions
 from acga_lib.experiment.results import evaluate
 from acga_lib.files.video import read_frames
+from acga_lib.profiles import PROFILES
 from acga_lib.segmenter import Segmenter
 
 

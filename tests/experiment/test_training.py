@@ -12,7 +12,7 @@ import torch
 from helpers import jobs
 from safetensors.torch import load_file
 
-from acga_lib.config import PROFILES, ROOT, RunConfig
+from acga_lib.config import ROOT, RunConfig
 from acga_lib.errors import CheckpointError, TrainingError
 from acga_lib.experiment import pipeline, schedule, training
 from acga_lib.experiment.execution import PLAIN
@@ -20,6 +20,7 @@ from acga_lib.experiment.features import FeatureStore, Recipe
 from acga_lib.experiment.tensors import SampleTensors, frame_order, sample_order, shuffled_queries
 from acga_lib.i3d import load_i3d
 from acga_lib.methods import METHODS
+from acga_lib.profiles import PROFILES
 
 
 @pytest.fixture

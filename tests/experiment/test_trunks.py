@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from acga_lib.config import PROFILES, ROOT
+from acga_lib.config import ROOT
 from acga_lib.errors import ConfigError
 from acga_lib.experiment.features import MODALITIES
 from acga_lib.experiment.trunks.clips import BACKGROUND, CELLS, IGNORE, PAIRS, Clips, make_clip
 from acga_lib.experiment.trunks.training import CONFIGS, save_network, train_trunk
 from acga_lib.flow import flow_to_input, optical_flow
+from acga_lib.profiles import PROFILES
 from acga_lib.vgg import VGG16, load_vgg
 
 

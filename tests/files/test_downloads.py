@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from acga_lib.config import PROFILES, WORD_VECTORS
 from acga_lib.errors import CheckpointError, ConfigError, DownloadError
 from acga_lib.files import downloads
 from acga_lib.files.downloads import DOWNLOADS, PAPER, Download, fetch
 from acga_lib.hashes import recorded_hash
+from acga_lib.profiles import PROFILES, WORD_VECTORS
 from acga_lib.weights import load_tensors
 
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 20_000  # 5 MB that begin as PyTorch's files do

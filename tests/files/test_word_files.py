@@ -7,11 +7,11 @@ import pytest
 from gensim.models import KeyedVectors
 
 from acga_lib import config
-from acga_lib.config import PROFILES
 from acga_lib.errors import DataError
 from acga_lib.experiment.networks import reader_of
 from acga_lib.files.word_files import copy_words, load_large
 from acga_lib.methods import METHODS
+from acga_lib.profiles import PROFILES
 from acga_lib.text import Vocabulary, WordVectors
 
 #: As in the original: capitals, phrases, masked digits, other scripts, and what queries hold.

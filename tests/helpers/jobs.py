@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from acga_lib.config import PROFILES, Profile, RunConfig
+from acga_lib.config import RunConfig
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.experiment import processes
 from acga_lib.experiment.execution import PLAIN, Execution
@@ -24,6 +24,7 @@ from acga_lib.experiment.features import FeatureStore, Recipe
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.experiment.training import Progress, build_model, train
 from acga_lib.i3d import load_i3d
+from acga_lib.profiles import PROFILES, Profile
 from acga_lib.text import WordVectors
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from acga_lib.config import PROFILES
 from acga_lib.i3d import I3D
 from acga_lib.methods import METHODS
+from acga_lib.profiles import PROFILES
 from acga_lib.studies import resources
 from acga_lib.studies.resources_measured import measure
 

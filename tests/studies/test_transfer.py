@@ -5,9 +5,9 @@ import json
 import pytest
 from helpers import jobs
 
-from acga_lib.config import PROFILES
 from acga_lib.errors import CheckpointError
 from acga_lib.experiment import pipeline
+from acga_lib.profiles import PROFILES
 from acga_lib.studies import evaluation
 
 
