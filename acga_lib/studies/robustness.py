@@ -97,12 +97,13 @@ def focus(attention: Tensor, mask: Tensor, frame: Tensor) -> tuple[float, float]
     """The share of attention [hw, hw] that falls on a mask [S, S], and the mask's share of area.
 
     A row of the attention is one pixel asking; frame [S, S] is 1 where the square shows the frame.
-    Pixels outside neither ask nor are counted when asked.
+    Pixels outside neither ask nor are counted when asked. Where all that the frame asks goes to the
+    margins, nothing falls on the mask: 0.
     """
     asked, inside = (_on_grid(one, attention.shape[-1]) for one in (mask, frame))
     received = inside @ attention
-    mass = (received @ asked) / (received @ inside)
-    return float(mass), float(asked.sum() / inside.sum())
+    mass, total = float(received @ asked), float(received @ inside)
+    return mass / total if total else 0.0, float(asked.sum() / inside.sum())
 
 
 def _on_grid(mask: Tensor, cells: int) -> Tensor:

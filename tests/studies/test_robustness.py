@@ -200,6 +200,13 @@ def test_equal_attention_is_no_focus_whether_or_not_it_falls_on_the_margins(atte
     np.testing.assert_allclose(found, [[1 / 8, 1 / 8], [2 / 8, 2 / 8]], rtol=1e-5)
 
 
+def test_attention_that_goes_to_the_margins_alone_falls_on_nobody() -> None:
+    attention = torch.zeros(CELLS, CELLS)
+    attention[:, 0] = 1  # the upper left cell, which lies in a margin
+    found = robustness.attended(Attends(attention), Tensors([sample(0)]))
+    np.testing.assert_allclose(found, [[0, 1 / 8]])
+
+
 def test_a_method_without_context_attention_has_no_focus() -> None:
     assert robustness.attended(Attends(None), Tensors([sample()])) is None
 
