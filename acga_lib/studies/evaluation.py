@@ -78,16 +78,21 @@ def transfer_or_load(
         }
 
     made_from = {"weights": weights, "data": tensors.fingerprint, "features": inputs.store.key}
-    return _kept(kept, made_from, compute)
+    found = _kept(kept, made_from, compute)
+    return record | {key: found[key] for key in MEASURED}
 
 
 def _measured_before(path: Path, kept: Path, *, tested_on: str) -> dict[str, Any] | None:
     """The record at `kept` if it is of the data asked for and of the run whose record is `path`."""
     try:
         run, record = read_json(path), read_json(kept)
-        same = all(record[key] == run[key] for key in run if key not in MEASURED)
+        if run.get("weights"):  # a run that is made anew may end with the same ones
+            same = record["made_from"]["weights"] == run["weights"]
+        else:  # older than the hash
+            same = all(record[key] == run[key] for key in run if key not in MEASURED)
         same = same and record["data"]["train"] == run["data"]["train"]
-        return record if same and record["tested_on"] == tested_on else None
+        measured = {key: record[key] for key in MEASURED}
+        return run | measured if same and record["tested_on"] == tested_on else None
     except (DataError, KeyError, TypeError):
         return None  # missing, or damaged
 

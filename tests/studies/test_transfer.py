@@ -65,13 +65,27 @@ def test_without_weights_the_kept_record_answers(transfer, without_weights):
         transfer("yet another place")
 
 
+def test_a_run_made_anew_with_the_same_weights_keeps_what_was_measured_of_them(
+    trained, transfer, without_weights
+):
+    measured, path = transfer(), trained[2] / f"{trained[0].run_id}.json"
+    run = path.read_text()
+    path.write_text(json.dumps(json.loads(run) | {"seconds": 1e6}))
+    try:
+        assert transfer() == measured | {"seconds": 1e6}
+        without_weights()
+        assert transfer() == measured | {"seconds": 1e6}
+    finally:
+        path.write_text(run)
+
+
 def test_without_weights_a_record_of_another_training_does_not_answer(
     trained, transfer, without_weights, tmp_path
 ):
     measured = transfer()
     without_weights()
     path = tmp_path / f"{trained[0].run_id}.json"
-    for changed in ({"losses": [9.0]}, {"data": {"train": "0", "test": "0"}}):
+    for changed in ({"made_from": {"weights": "0"}}, {"data": {"train": "0", "test": "0"}}):
         path.write_text(json.dumps(measured | changed))
         with pytest.raises(CheckpointError):
             transfer()
