@@ -1,6 +1,7 @@
 """What every committed notebook is: executed from top to bottom, of a readable size, portable."""
 
 import re
+import subprocess
 
 import nbformat
 import pytest
@@ -58,6 +59,22 @@ def test_it_is_a_lesson_of_a_readable_size(notebook):
         assert len(cell.source.splitlines()) <= 15, cell.source
     prose = sum(len(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     assert prose >= 0.5 * sum(len(cell.source) for cell in code(notebook))
+
+
+def test_its_links_lead_to_files_of_the_repository(path, notebook):
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", prose):
+        assert (path.parent / link).exists(), link
+
+
+def test_the_committed_page_shows_committed_files_alone():
+    listed = ["git", "ls-files", "--", "results"]
+    answer = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True)
+    if answer.returncode:
+        pytest.skip("not a git checkout")
+    page = (ROOT / "results" / "index.html").read_text(encoding="utf-8")
+    links = set(re.findall(r'(?:href|src)="(?!https?:|#)([^"#]+)"', page))
+    assert links and links <= {name.removeprefix("results/") for name in answer.stdout.split("\n")}
 
 
 def test_it_begins_with_a_title_its_badge_and_the_common_setup(path, notebook):
