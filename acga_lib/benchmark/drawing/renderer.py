@@ -26,8 +26,8 @@ OCCLUDER_CHANCE = 0.35
 JUMP, BOB = 0.45, 0.03
 #: A car is more than twice as wide as high; at full height it would fill the frame.
 SCALE = {"car": 0.8}
-#: Canvas pixels per output pixel of a puppet.
-SUPERSAMPLING = 1.6
+#: Canvas pixels per output pixel of a puppet, and the least and the most of them per unit.
+SUPERSAMPLING, COARSEST, FINEST = 1.6, 24, 192
 NOISE = 2.5
 
 
@@ -115,7 +115,7 @@ def _layers(instance: Instance, scene: Scene, camera: list[np.ndarray]) -> list[
     """The puppet in every frame, None where it is outside of the frame."""
     track = poses(instance, frames=scene.frames, split=scene.split)
     pixels = instance.size * scene.height * SCALE.get(instance.actor, 1.0)
-    look = appearance(instance, split=scene.split, unit=max(24, round(SUPERSAMPLING * pixels)))
+    look = appearance(instance, split=scene.split, unit=canvas_unit(pixels))
     middle = track[scene.frames // 2]
     layers = []
     for pose, matrix in zip(track, camera, strict=True):
@@ -132,6 +132,11 @@ def _layers(instance: Instance, scene: Scene, camera: list[np.ndarray]) -> list[
         outer = matrix[:, :2] @ (centre + MARGIN) + matrix[:, 2]
         layers.append(place(canvas, matrix[:, :2] @ inner, outer, (scene.height, scene.width)))
     return layers
+
+
+def canvas_unit(pixels: float) -> int:
+    """Canvas pixels per unit of a puppet that is `pixels` high in the frame."""
+    return round(min(max(SUPERSAMPLING * pixels, COARSEST), FINEST))
 
 
 def _rise(pose: Pose, instance: Instance) -> float:

@@ -13,8 +13,10 @@ T = TypeVar("T")
 Cast = tuple[list[Instance], tuple[str, ...]]
 
 PATTERN_SHARES = {"plain": 0.7, "striped": 0.15, "spotted": 0.15}
+#: How often a group that one cue tells apart has two members, and not three.
+MOSTLY_TWO = 0.7
 #: How often a group is accompanied by somebody of another kind.
-BYSTANDER = 0.4
+BYSTANDER = 0.3
 #: How often the twins of a relation scene and their landmark travel together.
 CONVOY = 0.35
 
@@ -49,7 +51,7 @@ def actor_cast(random: np.random.Generator) -> Cast:
     """Different actors of one colour, all doing the same."""
     action = pick(ACTIONS, random)
     able = [actor for actor in ACTORS if action in ACTIONS_OF[actor]]
-    count = min(len(able), int(random.integers(2, 5)))
+    count = min(len(able), 2 if random.random() < MOSTLY_TWO else 3)
     chosen = [able[i] for i in random.permutation(len(able))[:count]]
     color, pattern = pick(COLORS, random), draw_pattern(random, *chosen)
     return [instance(one, action, color, pattern, random) for one in chosen], ("actor",) * count
@@ -64,7 +66,7 @@ def attribute_cast(random: np.random.Generator) -> Cast:
         looks = [(color, "striped"), (color, "spotted")]
     else:
         pattern = draw_pattern(random, actor)
-        colors = distinct_colors(int(random.integers(2, 4)), random)
+        colors = distinct_colors(2 if random.random() < MOSTLY_TWO else 3, random)
         looks = [(color, pattern) for color in colors]
     group = [instance(actor, action, color, pattern, random) for color, pattern in looks]
     return _with_bystander(group, "attribute", random)
@@ -75,14 +77,15 @@ def action_cast(random: np.random.Generator) -> Cast:
     actor, color = pick(ACTORS, random), pick(COLORS, random)
     pattern = draw_pattern(random, actor)
     actions = ACTIONS_OF[actor]
-    chosen = random.permutation(len(actions))[: int(random.integers(2, 4))]
+    count = 2 if random.random() < MOSTLY_TWO else 3
+    chosen = random.permutation(len(actions))[:count]
     group = [instance(actor, actions[i], color, pattern, random) for i in chosen]
     return _with_bystander(group, "action", random)
 
 
 def place_cast(random: np.random.Generator) -> Cast:
     """Twins to quadruplets that differ in nothing but where they are."""
-    count = int(random.choice((2, 3, 4), p=(0.5, 0.35, 0.15)))
+    count = int(random.choice((2, 3, 4), p=(0.7, 0.25, 0.05)))
     return _twins(count, random), ("place",) * count
 
 

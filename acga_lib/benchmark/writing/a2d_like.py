@@ -21,10 +21,10 @@ from acga_lib.benchmark.writing.scenes import sample_scene
 from acga_lib.errors import DataError
 
 #: Raised whenever the same parameters would give other files.
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 SPLITS = ("train", "test")
 #: The annotated frames, as fractions of the clip.
-ANNOTATED = (1 / 3, 2 / 3)
+ANNOTATED = (1 / 2,)
 ATTEMPTS = 200
 TEXTS, MASKS = "text_annotations", "a2d_annotation_with_instances"
 ANNOTATION_HEADER = ("video_id", "instance_id", "query")
@@ -188,7 +188,7 @@ def _make_video(job: Job) -> VideoText:
     return VideoText(
         row=row,
         sentences=tuple((name, one.instance, one.text) for one in shown.sentences),
-        cues=tuple(_cue_row(name, shown, one, marked[1]) for one in shown.sentences),
+        cues=tuple(_cue_row(name, shown, one, marked[-1]) for one in shown.sentences),
         **_further(name, shown),
     )
 

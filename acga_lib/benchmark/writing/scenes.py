@@ -6,7 +6,7 @@ with the group and are told apart by what they are. The draws depend on (seed, s
 attempt) only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,14 +16,16 @@ from acga_lib.benchmark.world.casts import CASTS, draw_pattern, draw_seed, insta
 from acga_lib.benchmark.world.motion import poses
 from acga_lib.benchmark.world.palette import generator
 from acga_lib.benchmark.world.scene import ACTIONS_OF, ACTORS, BACKGROUNDS, COLORS, Instance, Scene
+from acga_lib.benchmark.world.sizes import draw_sizes
 from acga_lib.benchmark.world.truth import Track
 from acga_lib.errors import DataError
 
 #: Centres, as fractions of the frame's width and height.
 Layout = tuple[tuple[float, float], ...]
 
-HEIGHT, WIDTHS = 160, (176, 200, 224)
-TRUNK_SIDE, TRUNK_HEIGHTS, TRUNK_FRAMES = 112, (80, 90, 102), 16
+#: Frames are as wide as the small profiles' square: what is drawn is what the networks see.
+WIDTH, HEIGHTS = 224, (152, 168, 184)
+TRUNK_FRAMES = 16
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Plan:
 
 
 VIDEOS = Plan(
-    {"actor": 0.04, "attribute": 0.24, "action": 0.225, "place": 0.22, "relation": 0.275}, (20, 26)
+    {"actor": 0.04, "attribute": 0.24, "action": 0.225, "place": 0.22, "relation": 0.275}, (18, 22)
 )
 STILLS = Plan({"actor": 0.12, "attribute": 0.3, "place": 0.14, "relation": 0.44}, (1, 1))
 PLANS = {"train": VIDEOS, "test": VIDEOS, "referit-train": STILLS, "referit-test": STILLS}
@@ -74,9 +76,11 @@ RELATION_LAYOUTS: tuple[Layout, ...] = (
     ((0.25, 0.75), (0.75, 0.27), (0.25, 0.27), (0.75, 0.75)),
 )
 JITTER = 0.06
+#: How often the centres of a group are anywhere, not where a layout has them.
+ANYWHERE = 0.5
 CASTINGS, LAYOUT_TRIES = 100, 60
 #: Largest part of the smaller planned box that another may cover.
-OVERLAP = 0.3
+OVERLAP = 0.4
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,11 @@ def sample_scene(*, seed: int, split: str, index: int, attempt: int = 0) -> Draf
     cue = _scheduled(seed, split, index)
     for _ in range(CASTINGS):
         cast, cues = CASTS[cue](random)
-        # A cast gets many chances, so that fast actors are not crowded out by still ones.
+        frame = pick(BACKGROUNDS, random), pick(HEIGHTS, random)
+        sizes = draw_sizes([one.actor for one in cast], frame[1], random)
+        # A cast and its sizes get many chances, so that fast and large ones are not crowded out.
         for _ in range(LAYOUT_TRIES):
-            scene = _compose(cast, cue, split, random)
+            scene = _compose(cast, cue, frame, sizes, split, random)
             tracks = planned_tracks(scene)
             if not _fits(tracks) or _hidden(scene):
                 continue
@@ -111,30 +117,30 @@ def sample_scene(*, seed: int, split: str, index: int, attempt: int = 0) -> Draf
 
 
 def trunk_scene(*, seed: int, index: int) -> Scene:
-    """A clip for training the backbone: any pair, any colour, nothing to tell apart.
-
-    It has the size that a video of the benchmark has in the small profiles' letterbox.
-    """
+    """A clip for training the trunks: any pair, any colour, any size, nothing to tell apart."""
     random = generator("trunk", seed, "scene", index)
     pairs = [(actor, action) for actor in ACTORS for action in ACTIONS_OF[actor]]
     cast = []
     for _ in range(int(random.integers(1, 4))):
         actor, action = pairs[int(random.integers(len(pairs)))]
         cast.append(instance(actor, action, pick(COLORS, random), draw_pattern(random), random))
-    background, height = pick(BACKGROUNDS, random), pick(TRUNK_HEIGHTS, random)
+    background, height = pick(BACKGROUNDS, random), pick(HEIGHTS, random)
     while True:
+        sizes = draw_sizes([one.actor for one in cast], height, random)
         for _ in range(60):
-            top = 0.5 if len(cast) == 1 else 0.42
+            spots = random.uniform(0.15, 0.85, (len(cast), 2))
             placed = [
-                _place(one, tuple(random.uniform(0.2, 0.8, 2)), (0.22, top), random) for one in cast
+                _place(one, spot, size, random)
+                for one, spot, size in zip(cast, spots, sizes, strict=True)
             ]
             scene = Scene(
                 instances=tuple(placed), background=background, frames=TRUNK_FRAMES,
-                height=height, width=TRUNK_SIDE, seed=draw_seed(random), split="trunk",
+                height=height, width=WIDTH, seed=draw_seed(random), split="trunk",
             )  # fmt: skip
             if len(cast) == 1 or _fits(planned_tracks(scene)):
                 return scene
-        cast.pop()
+        if len(cast) > 1:
+            cast.pop()
 
 
 def planned_tracks(scene: Scene) -> tuple[Track, ...]:
@@ -158,30 +164,39 @@ def _scheduled(seed: int, split: str, index: int) -> str:
     return list(weights)[int(np.searchsorted(bounds[:-1], point, side="right"))]
 
 
-def _compose(cast: list[Instance], cue: str, split: str, random: np.random.Generator) -> Scene:
+def _compose(
+    cast: list[Instance], cue: str, frame: tuple[str, int], sizes: Sequence[float], split: str,
+    random: np.random.Generator,
+) -> Scene:  # fmt: skip
     """The cast in a random layout, not yet checked for anything."""
     low, high = PLANS[split].frames
+    spots: Sequence[Sequence[float]]
     if cue == "relation":
-        layout = pick([one for one in RELATION_LAYOUTS if len(one) == len(cast)], random)
+        spots = pick([one for one in RELATION_LAYOUTS if len(one) == len(cast)], random)
+    elif random.random() < ANYWHERE:
+        spots = random.uniform(0.15, 0.85, (len(cast), 2)).tolist()
     else:
         layout = pick(LAYOUTS[len(cast)], random)
-        layout = tuple(layout[i] for i in random.permutation(len(layout)))
-    top = {2: 0.5, 3: 0.4, 4: 0.34}[len(cast)]
+        spots = tuple(layout[i] for i in random.permutation(len(layout)))
     placed = tuple(
-        _place(one, spot, (0.28, top), random) for one, spot in zip(cast, layout, strict=True)
+        _place(one, spot, size, random) for one, spot, size in zip(cast, spots, sizes, strict=True)
     )
+    background, height = frame
     return Scene(
-        instances=placed, background=pick(BACKGROUNDS, random), height=HEIGHT,
-        frames=int(random.integers(low, high + 1)), width=pick(WIDTHS, random),
+        instances=placed, background=background, height=height,
+        frames=int(random.integers(low, high + 1)), width=WIDTH,
         seed=draw_seed(random), split=split,
     )  # fmt: skip
 
 
 def _place(
-    one: Instance, spot: tuple[float, ...], sizes: tuple[float, float], random: np.random.Generator
+    one: Instance, spot: Sequence[float], size: float, random: np.random.Generator
 ) -> Instance:
-    x, y = (float(np.clip(c + random.uniform(-JITTER, JITTER), 0.12, 0.88)) for c in spot)
-    return replace(one, x=x, y=y, size=float(random.uniform(*sizes)))
+    x, y = (c + random.uniform(-JITTER, JITTER) for c in spot)
+    # Of a large one, the frame keeps most: its centre is further from the upper and lower edge.
+    edge = min(max(0.12, 0.36 * size), 0.42)
+    x, y = float(np.clip(x, 0.12, 0.88)), float(np.clip(y, edge, 1 - edge))
+    return replace(one, x=x, y=y, size=size)
 
 
 def _fits(tracks: tuple[Track, ...]) -> bool:

@@ -1,30 +1,29 @@
-"""What the small networks are trained on: generated clips of the renderer's split "trunk".
+"""What the small networks are trained on: drawn clips of the renderer's split "trunk".
 
-Its palettes, builds, textures and trajectories are others than the benchmark's. One labelled clip
-serves three modalities: as RGB frames, as their optical flow, or as a single frame of twice the
-size. Each of its 7 x 7 cells is labelled with the actor-action pair and the colour that is there.
+Its palettes, builds, textures and trajectories are others than the benchmark's; sizes are spread
+alike. One drawn clip serves three modalities: its RGB frames, their optical flow, and its middle
+frame alone. Each cell of the 14 x 14 grid is labelled with the actor-action pair, the colour and
+the pattern of what is there.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
-from multiprocessing import get_context
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+import torch.nn.functional as F
 from torch import Tensor
-from tqdm.auto import tqdm
+from torch.utils.data import DataLoader, Dataset
 
 from acga_lib.benchmark.drawing.renderer import render
-from acga_lib.benchmark.world.scene import ACTIONS_OF, ACTORS, COLORS, Scene
-from acga_lib.benchmark.writing.scenes import TRUNK_FRAMES, TRUNK_SIDE, trunk_scene
-from acga_lib.clip import Letterbox, to_input
-from acga_lib.config import choose
-from acga_lib.flow import flow_to_input, optical_flow
-from acga_lib.vgg import image_to_input
+from acga_lib.benchmark.world.palette import generator
+from acga_lib.benchmark.world.scene import ACTIONS_OF, ACTORS, COLORS, PATTERNS
+from acga_lib.benchmark.world.sizes import CELL
+from acga_lib.benchmark.writing.scenes import TRUNK_FRAMES, WIDTH, trunk_scene
+from acga_lib.clip import Letterbox
+from acga_lib.flow import LIMIT, optical_flow
+from acga_lib.vgg import DEVIATION, MEAN
 
 PAIRS = [(actor, action) for actor, actions in ACTIONS_OF.items() for action in actions]
 #: A pair's actor; the entry after the last pair is the background.
@@ -32,153 +31,197 @@ ACTOR_OF = np.array([*(ACTORS.index(actor) for actor, _ in PAIRS), len(ACTORS)])
 BACKGROUND, IGNORE = len(PAIRS), -100
 #: Cells count as an instance's from this share of their area on, as background below the other.
 INSTANCE_SHARE, BACKGROUND_SHARE = 0.25, 0.05
-#: Cells on a side of the label grid: those of I3D at 112 pixels and of VGG-16 at 224.
-CELLS = 7
+#: Pixels on a side of the clips, cells on a side of the labels, and of the stored shares.
+SIDE, CELLS, FINE = WIDTH, WIDTH // CELL, WIDTH // 4
+MOST = 3  #: instances of a clip
+#: The frames are compressed as those of a video are: range of JPEG's quality.
+QUALITIES = (35, 95)
+#: How a clip is varied while training: range of the zoom, largest shift in parts of its half side.
+ZOOM, SHIFT = (0.75, 1.35), 0.2
 
 
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """How one modality sees a scene.
-
-    `frames`, `enlarged`: the scene is rendered with that many frames at that many times its size.
-    `kept`: letterboxed frames uint8 [T, S, S, 3] -> what is kept of them, [T', S, S, C].
-    `as_input`: what is kept, or consecutive frames of it -> the network's input, channels first.
-    `frozen`: what is kept -> the same without motion; None where nothing moves anyway.
-    `mirror`: signs of the channels of the mirrored input.
-    """
-
-    frames: int
-    enlarged: int
-    kept: Callable[[NDArray[np.uint8]], NDArray]
-    as_input: Callable[[NDArray], Tensor]
-    frozen: Callable[[NDArray], NDArray] | None
-    mirror: tuple[float, ...]
-
-
-def _same(frames: NDArray) -> NDArray:
-    return frames
-
-
-def _middle_repeated(frames: NDArray) -> NDArray:
-    return np.repeat(frames[len(frames) // 2][None], len(frames), axis=0)
-
-
-def _dis_flow(frames: NDArray[np.uint8]) -> NDArray[np.float16]:
-    """DIS flow, as the small profiles store it, in half the memory: [T−1, S, S, 2]."""
-    cv2.setNumThreads(1)  # the processes share the cores
-    return optical_flow(frames, method="dis").astype(np.float16)
-
-
-def _only_frame(frames: NDArray[np.uint8]) -> Tensor:
-    return image_to_input(frames[0])
-
-
-VIEWS = {
-    "rgb": View(
-        frames=TRUNK_FRAMES, enlarged=1, kept=_same, as_input=to_input, frozen=_middle_repeated,
-        mirror=(1.0, 1.0, 1.0),
-    ),
-    "flow": View(  # as many flows as frames: the last one leads to a frame outside the clip
-        frames=TRUNK_FRAMES + 1, enlarged=1, kept=_dis_flow, as_input=flow_to_input,
-        frozen=np.zeros_like, mirror=(-1.0, 1.0),
-    ),
-    "image": View(
-        frames=1, enlarged=2, kept=_same, as_input=_only_frame, frozen=None,
-        mirror=(1.0, 1.0, 1.0),
-    ),
-}  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Clips:
-    """Rendered clips [n, T, S, S, C], and per cell the pair [n, h, w] and colour [n, h, w].
+    """Drawn clips, on one device.
 
-    Frames are uint8 RGB, or float16 flow in pixels. A pair is an index into PAIRS, BACKGROUND, or
-    IGNORE where a cell is shared.
+    frames: uint8 [n, T, S, S, 3], letterboxed RGB. flow: float16 [n, T, S, S, 2] in pixels, or
+    None. shares: uint8 [n, 3, FINE, FINE], how much of each spot an instance covers, 255 for all.
+    names: int64 [n, 3, 3], each instance's pair, colour and pattern; an absent one has IGNORE.
     """
 
-    modality: str
-    frames: NDArray
-    pairs: NDArray[np.int64]
-    colors: NDArray[np.int64]
+    frames: Tensor
+    flow: Tensor | None
+    shares: Tensor
+    names: Tensor
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, chosen: Tensor | slice) -> "Clips":
+        flow = None if self.flow is None else self.flow[chosen]
+        return Clips(self.frames[chosen], flow, self.shares[chosen], self.names[chosen])
+
+    def to(self, device: str) -> "Clips":
+        """The same clips on a device."""
+        flow = None if self.flow is None else self.flow.to(device)
+        return Clips(self.frames.to(device), flow, self.shares.to(device), self.names.to(device))
+
+    def write(self, place: int, part: "Clips") -> None:
+        """Put other clips in place of those from `place` on."""
+        there = slice(place, place + len(part))
+        for mine, theirs in ((self.frames, part.frames), (self.shares, part.shares),
+                             (self.names, part.names), (self.flow, part.flow)):  # fmt: skip
+            if mine is not None and theirs is not None:
+                mine[there] = theirs
+
+    @classmethod
+    def empty_like(cls, one: "Clips", count: int, device: str) -> "Clips":
+        """Room for `count` clips of the same sizes."""
+
+        def room(part: Tensor) -> Tensor:
+            return part.new_empty((count, *part.shape[1:]), device=device)
+
+        flow = None if one.flow is None else room(one.flow)
+        return cls(room(one.frames), flow, room(one.shares), room(one.names))
 
     @property
-    def view(self) -> View:
-        """How the modality sees a scene."""
-        return VIEWS[self.modality]
-
-    def labels(self, name: str) -> NDArray[np.int64]:
-        """What a head is to name: "pair", "color" or "actor", [n, h, w], IGNORE where nothing.
-
-        An actor is an index into ACTORS, len(ACTORS) in the background.
-        """
-        if name == "actor":
-            return np.where(self.pairs == IGNORE, IGNORE, ACTOR_OF[np.maximum(self.pairs, 0)])
-        return {"pair": self.pairs, "color": self.colors}[name]
-
-    def batch(self, chosen: NDArray[np.int64], first: int, length: int, mirror: bool) -> Tensor:
-        """`length` frames of the chosen clips from frame `first` on, as the network's input."""
-        view = self.view
-        part = torch.stack([view.as_input(self.frames[i, first : first + length]) for i in chosen])
-        if mirror:
-            signs = torch.tensor(view.mirror).view(-1, *[1] * (part.ndim - 2))
-            part = part.flip(-1) * signs
-        return part
+    def frozen(self) -> "Clips":
+        """The same clips without motion: the middle frame all the time."""
+        middle = self.frames[:, self.frames.shape[1] // 2].unsqueeze(1).expand_as(self.frames)
+        flow = None if self.flow is None else torch.zeros_like(self.flow)
+        return Clips(middle, flow, self.shares, self.names)
 
 
-def make_clip(
-    index: int, *, seed: int, modality: str = "rgb"
-) -> tuple[NDArray, NDArray[np.int64], NDArray[np.int64]]:
-    """One letterboxed clip [T, S, S, C], its pairs and colours [CELLS, CELLS] (see `Clips`).
+class Drawing(Dataset[Clips]):
+    """Clips by their number, each drawn when it is asked for: equal numbers, equal clips."""
 
-    Raises ConfigError for an unknown modality.
+    def __init__(self, *, seed: int, flow: bool) -> None:
+        self.seed, self.flow = seed, flow
+
+    def __getitem__(self, index: int) -> Clips:
+        cv2.setNumThreads(1)  # the processes share the cores
+        scene = trunk_scene(seed=self.seed, index=index)
+        # As many flows as frames: the last one leads to a frame outside the clip.
+        frames, masks = render(replace(scene, frames=TRUNK_FRAMES + 1))
+        quality = int(generator("trunk", scene.seed, "quality").integers(*QUALITIES))
+        box = Letterbox(height=scene.height, width=scene.width, side=SIDE)
+        frames = box.frames(np.stack([_compressed(frame, quality) for frame in frames]))
+        names = np.full((MOST, 3), IGNORE)
+        for row, one in zip(names, scene.instances, strict=False):
+            row[:] = (
+                PAIRS.index((one.actor, one.action)), COLORS.index(one.color),
+                PATTERNS.index(one.pattern),
+            )  # fmt: skip
+        flow = optical_flow(frames, method="dis").astype(np.float16) if self.flow else None
+        return Clips(
+            torch.from_numpy(frames[:TRUNK_FRAMES])[None],
+            None if flow is None else torch.from_numpy(flow)[None],
+            torch.from_numpy(_shares(masks[:, :TRUNK_FRAMES], box))[None],
+            torch.from_numpy(names)[None],
+        )
+
+    def stream(self, indices: Iterable[int], *, workers: int) -> Iterator[Clips]:
+        """The clips of these numbers in their order, drawn by `workers` processes."""
+        return iter(DataLoader(
+            self, batch_size=None, sampler=indices, num_workers=workers,
+            multiprocessing_context="spawn" if workers else None,
+            prefetch_factor=8 if workers else None,
+        ))  # fmt: skip
+
+
+def _compressed(frame: np.ndarray, quality: int) -> np.ndarray:
+    _, coded = cv2.imencode(".jpg", frame, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+
+
+def _shares(masks: np.ndarray, box: Letterbox) -> np.ndarray:
+    """Instances' masks bool [K, T, H, W] -> uint8 [3, FINE, FINE], the mean over time."""
+    rows, _ = box.content
+    square = np.zeros((MOST, SIDE, SIDE), np.float32)
+    square[: len(masks), rows] = masks.mean(axis=1)
+    pixels = SIDE // FINE
+    fine = square.reshape(MOST, FINE, pixels, FINE, pixels).mean(axis=(2, 4))
+    return np.rint(255 * fine).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Views:
+    """How a batch of clips is looked at: where each pixel of the networks' square comes from.
+
+    theta: float [B, 2, 3], of `F.affine_grid`; for flow, what its vectors are multiplied by
+    [B, 2] (to the right, downwards).
     """
-    view: View = choose("modality", VIEWS, modality)
-    scene = trunk_scene(seed=seed, index=index)
-    scene = replace(
-        scene, frames=view.frames, height=scene.height * view.enlarged,
-        width=scene.width * view.enlarged,
-    )  # fmt: skip
-    frames, masks = render(scene)
-    side = TRUNK_SIDE * view.enlarged
-    frames = Letterbox(height=scene.height, width=scene.width, side=side).frames(frames)
-    return view.kept(frames), *_cell_labels(scene, masks, side)
+
+    theta: Tensor
+    stretch: Tensor
+
+    @classmethod
+    def plain(cls, count: int, device: str) -> "Views":
+        """The clips as they are."""
+        theta = torch.eye(2, 3, device=device).expand(count, 2, 3)
+        return cls(theta, torch.ones(count, 2, device=device))
+
+    @classmethod
+    def drawn(cls, count: int, random: torch.Generator, device: str) -> "Views":
+        """Each clip mirrored or not, nearer or further, and moved."""
+        low, high = np.log(ZOOM)
+        zoom = torch.exp(low + (high - low) * torch.rand(count, generator=random))
+        side = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
+        shift = SHIFT * (2 * torch.rand(count, 2, generator=random) - 1)
+        theta = torch.zeros(count, 2, 3)
+        theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = side / zoom, 1 / zoom, shift
+        stretch = torch.stack([side * zoom, zoom], dim=1)
+        return cls(theta.to(device), stretch.to(device))
+
+    def of(self, images: Tensor, side: int) -> Tensor:
+        """[B, C, h, w] -> [B, C, side, side], zero outside."""
+        size = [*images.shape[:2], side, side]
+        grid = F.affine_grid(self.theta, size, align_corners=False)
+        return F.grid_sample(images, grid.to(images.dtype), align_corners=False)
 
 
-def _cell_labels(
-    scene: Scene, masks: NDArray[np.bool_], side: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs and colours [CELLS, CELLS] from the instances' masks bool [K, T, H, W]."""
-    rows, _ = Letterbox(height=scene.height, width=scene.width, side=side).content
-    masks = np.pad(masks, ((0, 0), (0, 0), (rows.start, side - rows.stop), (0, 0)))
-    pixels = side // CELLS
-    share = masks.mean(axis=1).reshape(len(masks), CELLS, pixels, CELLS, pixels).mean(axis=(2, 4))
-    strongest = share.argmax(axis=0)
-    pairs = np.array([PAIRS.index((i.actor, i.action)) for i in scene.instances])[strongest]
-    colors = np.array([COLORS.index(i.color) for i in scene.instances])[strongest]
-    shared = share.max(axis=0) < INSTANCE_SHARE
-    pairs[shared], colors[shared] = IGNORE, IGNORE
-    pairs[share.sum(axis=0) < BACKGROUND_SHARE] = BACKGROUND
-    return pairs, colors
+def rgb_input(clips: Clips, views: Views) -> Tensor:
+    """-> [B, 3, T, S, S] in [-1, 1], as `clip.to_input` makes it of an unchanged clip."""
+    batch, frames, side = clips.frames.shape[:3]
+    flat = clips.frames.permute(0, 1, 4, 2, 3).reshape(batch, frames * 3, side, side)
+    seen = views.of(flat.float(), side) / 127.5 - 1.0
+    return seen.view(batch, frames, 3, side, side).transpose(1, 2)
 
 
-def make_clips(
-    count: int, *, seed: int, modality: str = "rgb", workers: int = 2, progress: bool = True
-) -> Clips:
-    """Render `count` clips with their labels, in `workers` processes.
+def flow_input(clips: Clips, views: Views) -> Tensor:
+    """-> [B, 2, T, S, S] in [-1, 1], as `flow.flow_to_input` makes it of an unchanged clip."""
+    assert clips.flow is not None
+    batch, frames, side = clips.flow.shape[:3]
+    vectors = clips.flow.float() * views.stretch[:, None, None, None]
+    flat = vectors.permute(0, 1, 4, 2, 3).reshape(batch, frames * 2, side, side)
+    seen = (views.of(flat, side) / LIMIT).clamp(-1.0, 1.0)
+    return seen.view(batch, frames, 2, side, side).transpose(1, 2)
 
-    6,300 clips take 4 GB of memory as RGB, 5 GB as flow and 1 GB as single frames. Raises
-    ConfigError for an unknown modality.
+
+def image_input(clips: Clips, views: Views) -> Tensor:
+    """The middle frame at twice its size -> [B, 3, 2S, 2S], as `vgg.image_to_input`."""
+    middle = clips.frames[:, clips.frames.shape[1] // 2].permute(0, 3, 1, 2).float()
+    seen = views.of(middle, 2 * SIDE) / 255
+    mean, deviation = (seen.new_tensor(three).view(3, 1, 1) for three in (MEAN, DEVIATION))
+    return (seen - mean) / deviation
+
+
+INPUTS = {"rgb": rgb_input, "flow": flow_input, "image": image_input}
+
+
+def labels(clips: Clips, views: Views) -> dict[str, Tensor]:
+    """What every cell shows: "pair", "actor", "color" and "pattern", each int64 [B, CELLS, CELLS].
+
+    IGNORE where a cell is shared, and where there is no instance to have a colour or a pattern. A
+    pair may be BACKGROUND, an actor len(ACTORS).
     """
-    choose("modality", VIEWS, modality)
-    make = partial(make_clip, seed=seed, modality=modality)
-    pairs, colors = np.empty((2, count, CELLS, CELLS), dtype=np.int64)
-    frames = np.empty(0)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        arriving = pool.map(make, range(count), chunksize=16)
-        bar = tqdm(arriving, total=count, desc=f"{modality} clips", disable=not progress)
-        for index, (kept, pairs[index], colors[index]) in enumerate(bar):
-            if index == 0:  # one array from the start: stacking a list would take twice the memory
-                frames = np.empty((count, *kept.shape), kept.dtype)
-            frames[index] = kept
-    return Clips(modality, frames, pairs, colors)
+    fine = views.of(clips.shares.float() / 255, FINE)
+    share = F.avg_pool2d(fine, FINE // CELLS)
+    most, strongest = share.max(dim=1)
+    found = clips.names.gather(1, strongest.flatten(1)[:, :, None].expand(-1, -1, 3))
+    found = found.view(*strongest.shape, 3)
+    found = found.masked_fill((most < INSTANCE_SHARE)[..., None], IGNORE)
+    pairs = found[..., 0].masked_fill(share.sum(dim=1) < BACKGROUND_SHARE, BACKGROUND)
+    of_pair = torch.from_numpy(ACTOR_OF).to(pairs.device)
+    actors = torch.where(pairs == IGNORE, IGNORE, of_pair[pairs.clamp(min=0)])
+    return {"pair": pairs, "actor": actors, "color": found[..., 1], "pattern": found[..., 2]}

@@ -1,6 +1,6 @@
 """What the small networks name while they are trained: losses and scores of their heads.
 
-A head answers, at every cell, which actor-action pair, which actor or which colour is there.
+A head answers, at every cell, which actor-action pair, which actor, colour or pattern is there.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acga_lib.benchmark.world.scene import ACTORS, COLORS
+from acga_lib.benchmark.world.scene import ACTORS, COLORS, PATTERNS
 from acga_lib.experiment.trunks.clips import ACTOR_OF, BACKGROUND, IGNORE, PAIRS
 
 #: How many classes a head tells apart; pairs and actors have one more for the background.
-CLASSES = {"pair": len(PAIRS) + 1, "actor": len(ACTORS) + 1, "color": len(COLORS)}
+CLASSES = {
+    "pair": len(PAIRS) + 1, "actor": len(ACTORS) + 1, "color": len(COLORS),
+    "pattern": len(PATTERNS),
+}  # fmt: skip
 
 
 def pair_loss(logits: Tensor, pairs: Tensor) -> Tensor:
@@ -56,7 +59,13 @@ def _labelled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "pair": pair_loss, "actor": actor_loss, "color": F.cross_entropy,
+    "pattern": F.cross_entropy,
 }  # fmt: skip
+
+
+def object_cells(pairs: NDArray) -> NDArray[np.bool_]:
+    """Which cells show an instance and nothing else."""
+    return (pairs >= 0) & (pairs < BACKGROUND)
 
 
 def _hits(name: str, scores: NDArray, wanted: NDArray) -> dict[str, NDArray[np.bool_]]:
@@ -77,4 +86,5 @@ def _pair_hits(scores: NDArray, wanted: NDArray) -> dict[str, NDArray[np.bool_]]
 
 HITS: dict[str, Callable[[NDArray, NDArray], dict[str, NDArray[np.bool_]]]] = {
     "pair": _pair_hits, "actor": partial(_hits, "actor"), "color": partial(_hits, "color"),
+    "pattern": partial(_hits, "pattern"),
 }  # fmt: skip

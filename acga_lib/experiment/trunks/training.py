@@ -1,101 +1,99 @@
-"""Training the small networks on generated clips, as ImageNet and Kinetics train the paper's.
+"""Training the small networks on drawn clips, as ImageNet and Kinetics train the paper's.
 
 The published networks know appearance from ImageNet and motion from Kinetics. The small ones learn
-both from clips of their own (`pretraining_clips`): at every cell of the last layer they name what
-is there, as far as their modality shows it. I3D on RGB names the actor-action pair and the colour,
-I3D on flow the pair, VGG-16 on single frames the actor and the colour.
+both from clips of their own (`clips`): at every cell of the last layer they name what is there, as
+far as their modality shows it. I3D on RGB names the actor-action pair, the colour and the pattern,
+I3D on flow the pair, VGG-16 on single frames the actor, the colour and the pattern.
 
-I3D first learns from four-frame snippets, which show appearance at a quarter of the cost, then from
-whole clips, as it goes from ImageNet to Kinetics.
+Processes draw while the networks train, and each batch is chosen among the clips that are there.
+The networks that are trained together see the same clips.
+
+    python -m acga_lib.experiment.trunks.training [rgb] [flow] [image] [--device cuda] [--out ...]
 """
 
+import argparse
 import json
+import os
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from safetensors.torch import save as as_safetensors
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from acga_lib.config import ROOT, choose
 from acga_lib.errors import ConfigError
 from acga_lib.experiment.execution import mixed_precision
-from acga_lib.experiment.trunks.clips import BACKGROUND, IGNORE, PAIRS, Clips, make_clip, make_clips
-from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES
+from acga_lib.experiment.trunks.clips import INPUTS, Clips, Drawing, Views, labels
+from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, object_cells
 from acga_lib.files.records import write_text
 from acga_lib.files.storage import write_bytes
 from acga_lib.hashes import file_hash
 from acga_lib.i3d import I3D, block_output, scaled
 from acga_lib.vgg import CONNECTED, VGG16, add_batch_norm, fold_batch_norm
 
-__all__ = [
-    "BACKGROUND", "CONFIGS", "IGNORE", "PAIRS", "TrunkConfig", "make_clip", "make_clips",
-    "save_network", "train_trunk",
-]  # fmt: skip
-
 SHARPNESS = 16.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrunkConfig:
-    """How a small network is trained."""
+class Course:
+    """How networks are trained."""
 
-    modality: str = "rgb"  #: "rgb", "flow" or "image"
-    width: float = 0.25
-    clips: int = 6300  #: of which the last `held_out` are never trained on
-    held_out: int = 300
-    snippet_epochs: int = 4  #: epochs on four-frame snippets
-    epochs: int = 5  #: epochs on whole clips
-    batch_size: int = 8
-    learning_rate: float = 3e-3
+    clips: int = 20000  #: as many are drawn, if there is time
+    held_out: int = 600  #: clips besides, never trained on
+    steps: int = 8000
+    batch_size: int = 48
+    learning_rate: float = 4e-3
+    weight_decay: float = 1e-2
+    first: int = 400  #: clips that are there before the first step
     seed: int = 0
-
-
-#: The trainings that made the committed weights.
-CONFIGS = {
-    config.modality: config
-    for config in (
-        TrunkConfig(),
-        TrunkConfig(modality="flow", clips=2700, snippet_epochs=2, epochs=4),
-        TrunkConfig(modality="image", width=0.125, snippet_epochs=0, epochs=6),
-    )
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """A network in training: how it is built at a width, its output, what its heads name.
 
-    `finished` turns the trained network into the one whose weights are kept.
+    `finished` turns the trained network into the one whose weights are kept in `file`.
     """
 
+    modality: str
+    width: float
+    file: str
     build: Callable[[float], nn.Module]
     channels: Callable[[float], int]
     heads: tuple[str, ...]
     finished: Callable[[Any], nn.Module]
 
 
+#: The networks of the committed weights.
 NETWORKS = {
-    "rgb": Network(
-        build=lambda width: I3D(width=width), channels=partial(block_output, "mixed_4f"),
-        heads=("pair", "color"), finished=nn.Module.eval,
-    ),
-    "flow": Network(
-        build=lambda width: I3D(width=width, channels_in=2),
-        channels=partial(block_output, "mixed_4f"), heads=("pair",), finished=nn.Module.eval,
-    ),
-    "image": Network(
-        build=lambda width: add_batch_norm(VGG16(width=width)),
-        channels=partial(scaled, CONNECTED["fc8"][0]), heads=("actor", "color"),
-        finished=fold_batch_norm,
-    ),
+    network.modality: network
+    for network in (
+        Network(
+            modality="rgb", width=0.25, file="toy_i3d_rgb.safetensors",
+            build=lambda width: I3D(width=width), channels=partial(block_output, "mixed_4f"),
+            heads=("pair", "color", "pattern"), finished=nn.Module.eval,
+        ),
+        Network(
+            modality="flow", width=0.25, file="toy_i3d_flow.safetensors",
+            build=lambda width: I3D(width=width, channels_in=2),
+            channels=partial(block_output, "mixed_4f"), heads=("pair",), finished=nn.Module.eval,
+        ),
+        Network(
+            modality="image", width=0.125, file="toy_vgg.safetensors",
+            build=lambda width: add_batch_norm(VGG16(width=width)),
+            channels=partial(scaled, CONNECTED["fc8"][0]), heads=("actor", "color", "pattern"),
+            finished=fold_batch_norm,
+        ),
+    )
 }  # fmt: skip
 
 
@@ -108,6 +106,7 @@ class DenseClassifier(nn.Module):
 
     def __init__(self, kind: Network, width: float) -> None:
         super().__init__()
+        self.kind = kind
         self.network = kind.build(width)
         channels = kind.channels(width)
         self.heads = nn.ParameterDict(
@@ -123,121 +122,189 @@ class DenseClassifier(nn.Module):
             for name, weight in self.heads.items()
         }
 
+    def see(self, clips: Clips, views: Views) -> dict[str, Tensor]:
+        """The logits of drawn clips, in half precision where that is fast."""
+        inputs = INPUTS[self.kind.modality](clips, views)
+        layout = torch.channels_last_3d if inputs.ndim == 5 else torch.channels_last
+        with mixed_precision(str(inputs.device)):
+            return self(inputs.contiguous(memory_format=layout))
 
-def train_trunk(
-    config: TrunkConfig, clips: Clips, *, device: str = "cpu", progress: bool = True
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Train a network on all but the last `held_out` clips -> (eval-mode network, its record).
 
-    The network is an `I3D`, or a `VGG16` for single frames. Runs in bfloat16 where that is faster.
-    The record holds the configuration, the loss per epoch, seconds, and `held_out_accuracy` on the
-    clips as they are and, where they move, frozen to a still image. Raises ConfigError when the
-    clips are of another modality, or too few.
+class Pool:
+    """Clips on a device, filled by a thread from those that are drawn."""
+
+    def __init__(self, stream: Iterator[Clips], size: int, device: str) -> None:
+        self.stream, self.size, self.device = stream, size, device
+        self.drawn = 0
+        self.error: Exception | None = None
+        self.grown, self.closing = threading.Condition(), False
+        self.thread = threading.Thread(target=self._fill, daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing = True
+        self.thread.join()
+
+    def _fill(self) -> None:
+        try:
+            for one in self.stream:
+                if self.drawn == 0:
+                    self.clips = Clips.empty_like(one, self.size, self.device)
+                self.clips.write(self.drawn, one.to(self.device))
+                with self.grown:
+                    self.drawn += 1
+                    self.grown.notify()
+                if self.closing:
+                    return
+        except Exception as error:
+            with self.grown:
+                self.error = error
+                self.grown.notify()
+
+    def choose(self, count: int, *, least: int, random: torch.Generator) -> Clips:
+        """`count` random clips, once there are at least `least`. Raises what drawing raised."""
+        with self.grown:
+            self.grown.wait_for(lambda: self.drawn >= least or self.error)
+        if self.error:
+            raise self.error
+        return self.clips[torch.randperm(self.drawn, generator=random)[:count].to(self.device)]
+
+
+@dataclass
+class Pupil:
+    """A network in training, with its optimiser, and the loss since the last look."""
+
+    model: DenseClassifier
+    optimizer: torch.optim.Optimizer
+    total: Tensor
+    losses: list[float]
+
+
+def train_trunks(
+    modalities: Sequence[str], course: Course, *, device: str = "cpu", workers: int = 1,
+    seconds: float = float("inf"), widths: dict[str, float] | None = None, progress: bool = True,
+) -> dict[str, tuple[nn.Module, dict[str, Any]]]:  # fmt: skip
+    """Train the networks of these modalities on the same clips -> (eval-mode network, its record).
+
+    The record holds the course, the loss (20 means over equal parts of the steps), the steps made,
+    seconds, and `held_out_accuracy` on the clips as they are and, of what moves, frozen to a still
+    image. workers: processes that draw (0: this one). seconds: the learning rate falls so that the
+    training ends by then, with fewer steps. widths: other widths than `NETWORKS` has. Raises
+    ConfigError for an unknown modality.
     """
-    if clips.modality != config.modality or len(clips.frames) <= config.held_out:
-        raise ConfigError(
-            f"{len(clips.frames)} clips of modality '{clips.modality}' do not fit {config}: "
-            "make them with make_clips(config.clips, seed=config.seed, modality=config.modality)"
-        )
-    torch.manual_seed(config.seed)
-    kind = NETWORKS[config.modality]
-    model = DenseClassifier(kind, config.width).to(device)
-    model.network.to(memory_format=_fastest(clips))  # type: ignore[call-overload]
-    start, losses = time.perf_counter(), []
-    for length, epochs in ((4, config.snippet_epochs), (clips.frames.shape[1], config.epochs)):
-        losses += _train_stage(config, model, clips, length, epochs, device, progress)
-    held_out = partial(held_out_accuracy, model, clips, config.held_out, device=device)
-    record: dict[str, Any] = {
-        "config": asdict(config),
-        "loss": losses,
-        "seconds": round(time.perf_counter() - start),
-        "held_out": held_out(),
+    start = time.perf_counter()
+    kinds = {modality: choose("modality", NETWORKS, modality) for modality in modalities}
+    torch.manual_seed(course.seed)
+    pupils = {
+        name: _pupil(kind, (widths or {}).get(name, kind.width), course, device)
+        for name, kind in kinds.items()
     }
-    if clips.view.frozen:
-        record["held_out_frozen"] = held_out(frozen=clips.view.frozen)
-    model.network.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return kind.finished(model.network), record
-
-
-def _fastest(clips: Clips) -> torch.memory_format:
-    """The memory layout in which convolutions over these clips are fastest."""
-    volume = clips.frames.shape[1] > 1
-    return torch.channels_last_3d if volume else torch.channels_last
-
-
-def _train_stage(
-    config: TrunkConfig, model: DenseClassifier, clips: Clips, length: int, epochs: int,
-    device: str, progress: bool,
-) -> list[float]:  # fmt: skip
-    """Train on `length` frames of every clip -> the mean loss of each epoch."""
-    if epochs == 0:
-        return []
-    count, losses = len(clips.frames) - config.held_out, []
-    steps = epochs * -(-count // config.batch_size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, steps)
-    bar = tqdm(total=steps, desc=f"{config.modality}, {length} frames", disable=not progress)
-    model.train()
-    for epoch in range(epochs):
-        total = 0.0
-        for inputs, labels in _batches(config, clips, count, epoch, length):
-            inputs = inputs.to(device).contiguous(memory_format=_fastest(clips))
-            with mixed_precision(device):
-                logits = model(inputs)
-            loss = torch.stack(
-                [LOSSES[name](out.float(), labels[name].to(device)) for name, out in logits.items()]
-            ).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += loss.item() * len(inputs)
+    if course.first > course.clips or course.batch_size > course.first:
+        raise ConfigError(f"{course}: the first clips must fill a batch and not be more than all")
+    drawing = Drawing(seed=course.seed, flow="flow" in modalities)
+    stream = drawing.stream(range(course.held_out + course.clips), workers=workers)
+    held_out = [next(stream) for _ in range(course.held_out)]
+    random = torch.Generator().manual_seed(course.seed)
+    step, done = 0, 0.0
+    bar = tqdm(total=course.steps, desc="trunks", disable=not progress, mininterval=5)
+    with Pool(stream, course.clips, device) as pool:
+        while done < 1:
+            clips = pool.choose(course.batch_size, least=course.first, random=random)
+            views = Views.drawn(course.batch_size, random, device)
+            rate = course.learning_rate * _schedule(done)
+            for pupil in pupils.values():
+                _step(pupil, clips, views, labels(clips, views), rate)
+            step += 1
+            done = max(step / course.steps, (time.perf_counter() - start) / seconds)
             bar.update()
-        losses.append(round(total / count, 4))
-        bar.set_postfix(loss=losses[-1])
+            if step % max(1, course.steps // 20) == 0:
+                _note(pupils, max(1, course.steps // 20))
+                bar.set_postfix({name: pupil.losses[-1] for name, pupil in pupils.items()})
     bar.close()
-    return losses
+    spent = round(time.perf_counter() - start)
+    found = {}
+    for name, pupil in pupils.items():
+        accuracy = partial(held_out_accuracy, pupil.model, held_out, device=device)
+        record: dict[str, Any] = {
+            "modality": pupil.model.kind.modality, "width": pupil.model.network.width,
+            "course": asdict(course), "trained_with": sorted(pupils), "steps": step,
+            "clips_drawn": pool.drawn, "loss": pupil.losses, "seconds": spent,
+            "device": _device(device), "held_out": accuracy(),
+        }  # fmt: skip
+        if pupil.model.kind.modality != "image":
+            record["held_out_frozen"] = accuracy(frozen=True)
+        network = pupil.model.network.cpu()
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        found[name] = kinds[name].finished(network), record
+    return found
 
 
-def _batches(
-    config: TrunkConfig, clips: Clips, count: int, epoch: int, length: int
-) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Batches in an order, and mirrored by coins, that depend on (seed, epoch) alone."""
-    random = np.random.Generator(np.random.PCG64([config.seed, length, epoch]))
-    order = random.permutation(count)
-    wanted = {name: clips.labels(name) for name in NETWORKS[config.modality].heads}
-    for start in range(0, count, config.batch_size):
-        chosen = order[start : start + config.batch_size]
-        first = int(random.integers(clips.frames.shape[1] - length + 1))
-        mirror = bool(random.random() < 0.5)
-        inputs = clips.batch(chosen, first, length, mirror)
-        labels = {name: torch.from_numpy(part[chosen]) for name, part in wanted.items()}
-        yield inputs, {name: part.flip(-1) if mirror else part for name, part in labels.items()}
+def _pupil(kind: Network, width: float, course: Course, device: str) -> Pupil:
+    model = DenseClassifier(kind, width).to(device).train()
+    layout = torch.channels_last if kind.modality == "image" else torch.channels_last_3d
+    model.network.to(memory_format=layout)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=course.learning_rate, weight_decay=course.weight_decay, fused=True
+    )
+    return Pupil(model, optimizer, torch.zeros((), device=device), [])
+
+
+def _schedule(done: float, *, rising: float = 0.1) -> float:
+    """The learning rate's factor: up from a 25th, then down to zero along a cosine."""
+    if done < rising:
+        return 0.04 + 0.96 * done / rising
+    return 0.5 + 0.5 * float(np.cos(np.pi * (done - rising) / (1 - rising)))
+
+
+def _step(
+    pupil: Pupil, clips: Clips, views: Views, wanted: dict[str, Tensor], rate: float
+) -> None:  # fmt: skip
+    for group in pupil.optimizer.param_groups:
+        group["lr"] = rate
+    logits = pupil.model.see(clips, views)
+    losses = [LOSSES[name](out.float(), wanted[name]) for name, out in logits.items()]
+    loss = torch.stack(losses).sum()
+    pupil.optimizer.zero_grad()
+    loss.backward()
+    pupil.optimizer.step()
+    pupil.total += loss.detach()
+
+
+def _note(pupils: dict[str, Pupil], steps: int) -> None:
+    for pupil in pupils.values():
+        pupil.losses.append(round(pupil.total.item() / steps, 4))
+        pupil.total.zero_()
 
 
 @torch.inference_mode()
 def held_out_accuracy(
-    model: DenseClassifier, clips: Clips, count: int, *, device: str = "cpu",
-    frozen: Callable[[NDArray], NDArray] | None = None,
-) -> dict[str, float]:  # fmt: skip
-    """Accuracy over the instances' cells of the last `count` clips.
+    model: DenseClassifier, clips: Sequence[Clips], *, device: str = "cpu", frozen: bool = False
+) -> dict[str, float]:
+    """Accuracy over the cells of the clips' instances -> what the heads name: pair, actor, ...
 
-    -> what the heads name: pair, actor, color. A head of pairs or actors may also say background,
-    which is wrong here. From pairs come two more: "actor", of the likeliest pair that is not
-    background, and "action", right among the actions of the true actor. `frozen` takes the motion
-    out of a clip: what a still image gives away.
+    A head of pairs or actors may also say background, which is wrong here. From pairs come two
+    more: "actor", of the likeliest pair that is not background, and "action", right among the
+    actions of the true actor. frozen: the motion is taken out, what a still image gives away.
     """
     model.eval()
-    view, right = clips.view, dict[str, list[NDArray]]()
-    for index in range(len(clips.frames) - count, len(clips.frames)):
-        frames = frozen(clips.frames[index]) if frozen else clips.frames[index]
-        logits = model(view.as_input(frames).unsqueeze(0).to(device))
-        cells = (clips.pairs[index] >= 0) & (clips.pairs[index] < BACKGROUND)
-        for name, out in logits.items():
-            scores = out[0].cpu().numpy()[:, cells].T
-            for what, hits in HITS[name](scores, clips.labels(name)[index][cells]).items():
+    right: dict[str, list[np.ndarray]] = {}
+    for one in clips:
+        shown = one.to(device)
+        views = Views.plain(len(one), device)
+        wanted = {name: part.cpu().numpy() for name, part in labels(shown, views).items()}
+        cells = object_cells(wanted["pair"])
+        for name, out in model.see(shown.frozen if frozen else shown, views).items():
+            scores = out.float().cpu().numpy().transpose(0, 2, 3, 1)[cells]
+            for what, hits in HITS[name](scores, wanted[name][cells]).items():
                 right.setdefault(what, []).append(hits)
     return {name: round(float(np.concatenate(hits).mean()), 4) for name, hits in right.items()}
+
+
+def _device(device: str) -> str:
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
 
 
 def save_network(network: nn.Module, record: dict[str, Any], path: Path) -> None:
@@ -252,3 +319,31 @@ def save_network(network: nn.Module, record: dict[str, Any], path: Path) -> None
     write_bytes(path, as_safetensors(half), "a network's weights")
     write_text(hash_file, f"{file_hash(path)}  {path.name}\n")
     write_text(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train the named networks, together, and write their files."""
+    standard = Course()
+    parser = argparse.ArgumentParser(description="Train the small frozen networks.")
+    parser.add_argument("modalities", nargs="*", default=list(NETWORKS), help="rgb, flow, image")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, default=ROOT / "data" / "weights", help="a folder")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="end by then")
+    for name in ("clips", "held_out", "steps", "batch_size", "first"):
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=int, default=getattr(standard, name))
+    given = parser.parse_args(arguments)
+    names = ("clips", "held_out", "steps", "batch_size", "first")
+    course = Course(**{name: getattr(given, name) for name in names})
+    torch.backends.cudnn.benchmark = True
+    trained = train_trunks(
+        given.modalities, course, device=given.device, workers=given.workers, seconds=given.seconds
+    )
+    for modality, (network, record) in trained.items():
+        save_network(network, record, given.out / NETWORKS[modality].file)
+        print(modality, record["held_out"], record.get("held_out_frozen", ""))
+
+
+if __name__ == "__main__":
+    main()
