@@ -48,6 +48,7 @@ test: setup
 # Ratios against the authors' form of the network, in one process: results/benchmarks/*.json.
 bench: setup
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_cuda.py
 
 lab: setup
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -21,7 +20,7 @@ def weighted_bce(
     """
     response = response.to(target.dtype)  # of a network in mixed precision
     ratio = foreground_weight / background_weight
-    weight = torch.as_tensor(ratio, dtype=response.dtype, device=response.device)
+    weight = response.new_full((), ratio)  # made on the device: a copy there would wait for it
     loss = F.binary_cross_entropy_with_logits(response, target, pos_weight=weight)
     return background_weight * loss
 

@@ -4,7 +4,7 @@ The literal form (`helpers/literal.py`: what the authors' code computes, operati
 the library run in turn, in one process, on the same inputs and weights, and the medians of their
 times are compared: a ratio is the claim, never seconds. Interference shows as spread. Where the
 target is against an earlier library, that revision is taken from git and runs in the same process.
-Writes `results/benchmarks/<device>.json`.
+Writes `results/benchmarks/cpu.json` and `cpu.md`; `bench_cuda.py` does the same on a GPU.
 """
 
 import argparse
@@ -17,9 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +27,15 @@ import numpy as np
 import psutil
 import torch
 from helpers import literal
+from helpers.timing import (
+    Clock,
+    differences,
+    lines,
+    matmul_peak,
+    paper_inputs,
+    precision,
+    ratios,
+)
 from torch.utils.flop_counter import FlopCounterMode
 
 from acga_lib.clip import Letterbox, to_input
@@ -50,45 +57,9 @@ BEFORE = "8726df3"
 FOLDER = ROOT / "results" / "benchmarks"
 
 
-class Clock:
-    """Times a call on a device; several calls in turn."""
-
-    def __init__(self, device: str, rounds: int) -> None:
-        self.device, self.rounds = device, rounds
-
-    def seconds(self, call: Callable[[], object]) -> float:
-        start = time.perf_counter()
-        call()
-        if self.device.startswith("cuda"):
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter() - start
-
-    def in_turn(self, calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-        """Seconds of each call in each round, after one that does not count."""
-        for call in calls.values():
-            self.seconds(call)
-        found: dict[str, list[float]] = {name: [] for name in calls}
-        for _ in range(self.rounds):
-            for name, call in calls.items():
-                found[name].append(self.seconds(call))
-        return found
-
-
-def ratios(of: list[float], to: list[float]) -> dict[str, float]:
-    """How many times faster `to` is, round by round: median, least, most."""
-    each = np.array(of) / np.array(to)
-    return {"median": round(float(np.median(each)), 2), "least": round(float(each.min()), 2),
-            "most": round(float(each.max()), 2)}  # fmt: skip
-
-
-def peak_memory(call: Callable[[], object], device: str) -> int:
-    """Most bytes that a call adds to what is held before it."""
+def peak_memory(call: Callable[[], object]) -> int:
+    """Most bytes that a call adds to what the process holds before it."""
     gc.collect()
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        call()
-        return torch.cuda.max_memory_allocated(device) - before
     process, stop = psutil.Process(), threading.Event()
     before = most = process.memory_info().rss
 
@@ -103,30 +74,6 @@ def peak_memory(call: Callable[[], object], device: str) -> int:
     stop.set()
     watcher.join()
     return most - before
-
-
-def matmul_peak(device: str, dtype: torch.dtype) -> float:
-    """Operations a second of a large matrix product: the most that this machine gives."""
-    side = 8192 if device.startswith("cuda") else 2048
-    one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    clock = Clock(device, 1)
-    return 2 * side**3 / min(clock.seconds(lambda: one @ other) for _ in range(12))
-
-
-@contextmanager
-def precision(device: str, half: bool):
-    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-        yield
-
-
-def paper_inputs(batch: int, cells: int, device: str) -> tuple[torch.Tensor, ...]:
-    """Features, words and masks of the paper's widths, as from a ReLU and a sentence of 7 words."""
-    generator = torch.Generator().manual_seed(0)
-    features = torch.randn(batch, 528, 4, cells, cells, generator=generator).relu()
-    words = torch.randn(batch, 20, 300, generator=generator)
-    words[:, 7:] = 0
-    masks = (torch.rand(batch, 16 * cells, 16 * cells, generator=generator) < 0.076).float()
-    return features.to(device), words.to(device), masks.to(device)
 
 
 def training(clock: Clock, batch: int, cells: int) -> dict[str, Any]:
@@ -152,31 +99,15 @@ def training(clock: Clock, batch: int, cells: int) -> dict[str, Any]:
     found = clock.in_turn(calls)
     with FlopCounterMode(display=False) as counter:
         calls["library"]()
-    memory = {name: peak_memory(call, device) for name, call in calls.items()}
+    memory = {name: peak_memory(call) for name, call in calls.items()}
     return {
         "batch": batch, "side": 16 * cells, "seconds": found, "peak_bytes": memory,
         "operations": counter.get_total_flops(),
         "faster": {name: ratios(found["literal"], found[name]) for name in ("library", "bfloat16")},
         "memory": round(memory["library"] / memory["literal"], 2),
         "samples_per_second": {n: round(batch / float(np.median(t)), 3) for n, t in found.items()},
-        "differences": _differences(model, features, words),
+        "differences": differences(model, features, words),
     }  # fmt: skip
-
-
-def _differences(model: ACGA, features: torch.Tensor, words: torch.Tensor) -> dict[str, float]:
-    """Largest differences of responses and gradients, fp32, and the largest gradient."""
-    both = []
-    for form in (model, lambda *inputs: literal.acga(model, *inputs)):
-        responses = form(features, words)[:3]
-        total = sum(r.square().mean() for r in responses)
-        both.append((responses, torch.autograd.grad(total, list(model.parameters()))))
-    (ours, slopes), (theirs, wanted) = both
-    apart, tilt = (
-        max(float((a - b).detach().abs().max()) for a, b in zip(one, other, strict=True))
-        for one, other in ((ours, theirs), (slopes, wanted))
-    )
-    largest = max(float(slope.abs().max()) for slope in wanted)
-    return {"responses": apart, "gradients": tilt, "largest gradient": largest}
 
 
 @torch.inference_mode()
@@ -384,18 +315,6 @@ PARTS: dict[str, Callable[[Clock, argparse.Namespace], dict[str, Any]]] = {
 }
 
 
-def lines(name: str, found: Any, indent: str = "") -> list[str]:
-    """A result as lines of text, without the single times."""
-    if not isinstance(found, dict):
-        return [f"{indent}{name}: {found}"]
-    if found.keys() == {"median", "least", "most"}:
-        spread = f"{found['least']:g} to {found['most']:g}"
-        return [f"{indent}{name}: {found['median']:g} times as fast ({spread})"]
-    inner = [line for key, value in found.items() if key != "seconds"
-             for line in lines(key, value, indent + "  ")]  # fmt: skip
-    return [f"{indent}{name}", *inner]
-
-
 def table(record: dict[str, Any]) -> str:
     """The ratios of a record as Markdown."""
 
@@ -432,22 +351,15 @@ def table(record: dict[str, Any]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of: {', '.join(PARTS)}; all where none is named")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=1, help="of the paper's training step")
     parser.add_argument("--side", type=int, default=512, help="pixels, of the paper's widths")
     given = parser.parse_args(arguments)
-    clock = Clock(given.device, given.rounds)
-    path = FOLDER / f"{torch.device(given.device).type}.json"
+    clock = Clock("cpu", given.rounds)
+    path = FOLDER / "cpu.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in given.parts or PARTS:
-        if given.device != "cpu" and name in (
-            "small training steps, one thread",
-            "scoring",
-            "store",
-        ):
-            continue
-        peaks = {str(t).removeprefix("torch."): matmul_peak(given.device, t)
+        peaks = {str(t).removeprefix("torch."): matmul_peak("cpu", t)
                  for t in (torch.float32, torch.bfloat16)}  # fmt: skip
         found = PARTS[name](clock, given)
         if name == "training":
@@ -460,7 +372,7 @@ def main(arguments: list[str] | None = None) -> int:
             found["GFLOP/s"] = {"float32": round(speed / 1e9), "bfloat16": round(fast / 1e9)}
         found["matrix peak, GFLOP/s"] = {key: round(value / 1e9) for key, value in peaks.items()}
         record[name] = found | {
-            "rounds": given.rounds, "before": BEFORE, "environment": environment(given.device),
+            "rounds": given.rounds, "before": BEFORE, "environment": environment("cpu"),
             "machine": platform.processor() or platform.machine(),
         }  # fmt: skip
         print("\n".join(lines(name, found)), flush=True)

@@ -64,11 +64,18 @@ def place(height, width):
     return grid
 
 
+@cache
+@torch.inference_mode(False)
+def places(height, width, dtype, device):
+    """The same as a tensor [1, 8, H, W] of a type on a device, sent there once."""
+    return place(height, width).to(device, dtype).unsqueeze(0)
+
+
 def head(module, vision, language):
     """Eq. 11 on the concatenated maps: tensors [B, C, H, W], [B, D_T, h, w] -> [B, H, W]."""
     size = vision.shape[2:]
     language = F.interpolate(language, size=size, mode="bilinear", align_corners=False)
-    repeated = place(*size).to(vision).expand(len(vision), -1, -1, -1)
+    repeated = places(*size, vision.dtype, vision.device).expand(len(vision), -1, -1, -1)
     x = torch.cat([vision, language, repeated], dim=1)
     x = F.relu(F.conv2d(x, module.first.weight, module.first.bias, padding=1))
     x = F.relu(F.conv2d(x, module.second.weight, module.second.bias, padding=1))
@@ -177,8 +184,8 @@ def acga(model, features, words):
     vision = encoder.length * F.normalize(inception(encoder.mixed_4f, features).mean(dim=2), dim=1)
     words = model.text_encoder(words)
     batch, channels, h, w = vision.shape
-    places = place(h, w).to(vision).expand(batch, -1, -1, -1)
-    visual = torch.cat([vision, places], dim=1).flatten(2).transpose(1, 2)
+    where = places(h, w, vision.dtype, vision.device).expand(batch, -1, -1, -1)
+    visual = torch.cat([vision, where], dim=1).flatten(2).transpose(1, 2)
     aligned = network.language.align(visual)
     shares = (aligned @ words.transpose(1, 2) / math.sqrt(words.shape[2])).softmax(dim=2)
     language = (shares @ words).transpose(1, 2).unflatten(2, (h, w))
