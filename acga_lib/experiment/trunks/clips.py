@@ -84,6 +84,12 @@ class Clips:
         flow = None if one.flow is None else room(one.flow)
         return cls(room(one.frames), flow, room(one.shares), room(one.names))
 
+    def stretch(self, first: int, length: int) -> "Clips":
+        """`length` frames of each clip, from frame `first` on."""
+        part = slice(first, first + length)
+        flow = None if self.flow is None else self.flow[:, part]
+        return Clips(self.frames[:, part], flow, self.shares, self.names)
+
     @property
     def frozen(self) -> "Clips":
         """The same clips without motion: the middle frame all the time."""
@@ -146,7 +152,7 @@ def _shares(masks: np.ndarray, box: Letterbox) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Views:
-    """How a batch of clips is looked at: where each pixel of the networks' square comes from.
+    """How a batch of clips is looked at: where each pixel of a square of `side` comes from.
 
     theta: float [B, 2, 3], of `F.affine_grid`; for flow, what its vectors are multiplied by
     [B, 2] (to the right, downwards).
@@ -154,6 +160,7 @@ class Views:
 
     theta: Tensor
     stretch: Tensor
+    side: int = SIDE
 
     @classmethod
     def plain(cls, count: int, device: str) -> "Views":
@@ -162,16 +169,27 @@ class Views:
         return cls(theta, torch.ones(count, 2, device=device))
 
     @classmethod
-    def drawn(cls, count: int, random: torch.Generator, device: str) -> "Views":
-        """Each clip mirrored or not, nearer or further, and moved."""
+    def drawn(cls, clips: Clips, random: torch.Generator, *, side: int = SIDE) -> "Views":
+        """Each clip mirrored or not, nearer or further, and moved.
+
+        A `side` below the clips' is a window of that many pixels around a spot of an instance.
+        """
+        count, part = len(clips), side / SIDE
         low, high = np.log(ZOOM)
         zoom = torch.exp(low + (high - low) * torch.rand(count, generator=random))
-        side = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
-        shift = SHIFT * (2 * torch.rand(count, 2, generator=random) - 1)
+        mirror = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
+        centre = SHIFT * (2 * torch.rand(count, 2, generator=random) - 1)
+        if part < 1:
+            seen = clips.shares.sum(dim=1, dtype=torch.float32).flatten(1).cpu() + 1e-3
+            spot = torch.multinomial(seen, 1, generator=random)[:, 0]
+            aimed = torch.stack([spot % FINE, spot // FINE], dim=1) / (FINE / 2) - 1
+            centre = (aimed + centre).clamp(part - 1, 1 - part)
         theta = torch.zeros(count, 2, 3)
-        theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = side / zoom, 1 / zoom, shift
-        stretch = torch.stack([side * zoom, zoom], dim=1)
-        return cls(theta.to(device), stretch.to(device))
+        theta[:, 0, 0], theta[:, 1, 1] = part * mirror / zoom, part / zoom
+        theta[:, :, 2] = centre
+        device = clips.frames.device
+        stretch = torch.stack([mirror * zoom, zoom], dim=1)
+        return cls(theta.to(device), stretch.to(device), side)
 
     def of(self, images: Tensor, side: int) -> Tensor:
         """[B, C, h, w] -> [B, C, side, side], zero outside."""
@@ -182,26 +200,26 @@ class Views:
 
 def rgb_input(clips: Clips, views: Views) -> Tensor:
     """-> [B, 3, T, S, S] in [-1, 1], as `clip.to_input` makes it of an unchanged clip."""
-    batch, frames, side = clips.frames.shape[:3]
-    flat = clips.frames.permute(0, 1, 4, 2, 3).reshape(batch, frames * 3, side, side)
-    seen = views.of(flat.float(), side) / 127.5 - 1.0
-    return seen.view(batch, frames, 3, side, side).transpose(1, 2)
+    batch, frames, height, width = clips.frames.shape[:4]
+    flat = clips.frames.permute(0, 1, 4, 2, 3).reshape(batch, frames * 3, height, width)
+    seen = views.of(flat.float(), views.side) / 127.5 - 1.0
+    return seen.unflatten(1, (frames, 3)).transpose(1, 2)
 
 
 def flow_input(clips: Clips, views: Views) -> Tensor:
     """-> [B, 2, T, S, S] in [-1, 1], as `flow.flow_to_input` makes it of an unchanged clip."""
     assert clips.flow is not None
-    batch, frames, side = clips.flow.shape[:3]
+    batch, frames, height, width = clips.flow.shape[:4]
     vectors = clips.flow.float() * views.stretch[:, None, None, None]
-    flat = vectors.permute(0, 1, 4, 2, 3).reshape(batch, frames * 2, side, side)
-    seen = (views.of(flat, side) / LIMIT).clamp(-1.0, 1.0)
-    return seen.view(batch, frames, 2, side, side).transpose(1, 2)
+    flat = vectors.permute(0, 1, 4, 2, 3).reshape(batch, frames * 2, height, width)
+    seen = (views.of(flat, views.side) / LIMIT).clamp(-1.0, 1.0)
+    return seen.unflatten(1, (frames, 2)).transpose(1, 2)
 
 
 def image_input(clips: Clips, views: Views) -> Tensor:
     """The middle frame at twice its size -> [B, 3, 2S, 2S], as `vgg.image_to_input`."""
     middle = clips.frames[:, clips.frames.shape[1] // 2].permute(0, 3, 1, 2).float()
-    seen = views.of(middle, 2 * SIDE) / 255
+    seen = views.of(middle, 2 * views.side) / 255
     mean, deviation = (seen.new_tensor(three).view(3, 1, 1) for three in (MEAN, DEVIATION))
     return (seen - mean) / deviation
 
@@ -210,12 +228,12 @@ INPUTS = {"rgb": rgb_input, "flow": flow_input, "image": image_input}
 
 
 def labels(clips: Clips, views: Views) -> dict[str, Tensor]:
-    """What every cell shows: "pair", "actor", "color" and "pattern", each int64 [B, CELLS, CELLS].
+    """What every cell shows: "pair", "actor", "color" and "pattern", each int64 [B, h, w].
 
     IGNORE where a cell is shared, and where there is no instance to have a colour or a pattern. A
     pair may be BACKGROUND, an actor len(ACTORS).
     """
-    fine = views.of(clips.shares.float() / 255, FINE)
+    fine = views.of(clips.shares.float() / 255, FINE * views.side // SIDE)
     share = F.avg_pool2d(fine, FINE // CELLS)
     most, strongest = share.max(dim=1)
     found = clips.names.gather(1, strongest.flatten(1)[:, :, None].expand(-1, -1, 3))

@@ -6,7 +6,9 @@ far as their modality shows it. I3D on RGB names the actor-action pair, the colo
 I3D on flow the pair, VGG-16 on single frames the actor, the colour and the pattern.
 
 Processes draw while the networks train, and each batch is chosen among the clips that are there.
-The networks that are trained together see the same clips.
+The networks that are trained together see the same clips. A training goes from short and small
+stretches of clips, which show appearance at a fraction of the cost, to whole ones, as I3D goes from
+ImageNet to Kinetics.
 
     python -m acga_lib.experiment.trunks.training [rgb] [flow] [image] [--device cuda] [--out ...]
 """
@@ -17,7 +19,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -29,10 +31,11 @@ from safetensors.torch import save as as_safetensors
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from acga_lib.benchmark.writing.scenes import TRUNK_FRAMES
 from acga_lib.config import ROOT, choose
 from acga_lib.errors import ConfigError
 from acga_lib.experiment.execution import mixed_precision
-from acga_lib.experiment.trunks.clips import INPUTS, Clips, Drawing, Views, labels
+from acga_lib.experiment.trunks.clips import INPUTS, SIDE, Clips, Drawing, Views, labels
 from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, object_cells
 from acga_lib.files.records import write_text
 from acga_lib.files.storage import write_bytes
@@ -44,16 +47,29 @@ SHARPNESS = 16.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stretch of a training: so many frames and pixels of each clip (`Views.drawn`)."""
+
+    steps: int
+    batch_size: int
+    frames: int = TRUNK_FRAMES
+    side: int = SIDE
+    learning_rate: float = 3e-3
+
+
+@dataclass(frozen=True, kw_only=True)
 class Course:
     """How networks are trained."""
 
-    clips: int = 20000  #: as many are drawn, if there is time
-    held_out: int = 600  #: clips besides, never trained on
-    steps: int = 8000
-    batch_size: int = 48
-    learning_rate: float = 4e-3
+    clips: int = 5500  #: as many are drawn, if there is time
+    held_out: int = 300  #: clips besides, never trained on
+    first: int = 300  #: clips that are there before the first step
+    stages: tuple[Stage, ...] = (
+        Stage(steps=4000, batch_size=16, frames=4, side=SIDE // 2),
+        Stage(steps=2200, batch_size=8, side=SIDE // 2),
+        Stage(steps=400, batch_size=4, learning_rate=5e-4),
+    )
     weight_decay: float = 1e-2
-    first: int = 400  #: clips that are there before the first step
     seed: int = 0
 
 
@@ -185,14 +201,13 @@ class Pupil:
 
 def train_trunks(
     modalities: Sequence[str], course: Course, *, device: str = "cpu", workers: int = 1,
-    seconds: float = float("inf"), widths: dict[str, float] | None = None, progress: bool = True,
+    widths: dict[str, float] | None = None, progress: bool = True,
 ) -> dict[str, tuple[nn.Module, dict[str, Any]]]:  # fmt: skip
     """Train the networks of these modalities on the same clips -> (eval-mode network, its record).
 
-    The record holds the course, the loss (20 means over equal parts of the steps), the steps made,
-    seconds, and `held_out_accuracy` on the clips as they are and, of what moves, frozen to a still
-    image. workers: processes that draw (0: this one). seconds: the learning rate falls so that the
-    training ends by then, with fewer steps. widths: other widths than `NETWORKS` has. Raises
+    The record holds the course, the loss (means over tenths of each stage), seconds, and
+    `held_out_accuracy` on the clips as they are and, of what moves, frozen to a still image.
+    workers: processes that draw (0: this one). widths: other widths than `NETWORKS` has. Raises
     ConfigError for an unknown modality.
     """
     start = time.perf_counter()
@@ -202,27 +217,27 @@ def train_trunks(
         name: _pupil(kind, (widths or {}).get(name, kind.width), course, device)
         for name, kind in kinds.items()
     }
-    if course.first > course.clips or course.batch_size > course.first:
+    if course.first > course.clips or max(s.batch_size for s in course.stages) > course.first:
         raise ConfigError(f"{course}: the first clips must fill a batch and not be more than all")
     drawing = Drawing(seed=course.seed, flow="flow" in modalities)
     stream = drawing.stream(range(course.held_out + course.clips), workers=workers)
     held_out = [next(stream) for _ in range(course.held_out)]
     random = torch.Generator().manual_seed(course.seed)
-    step, done = 0, 0.0
-    bar = tqdm(total=course.steps, desc="trunks", disable=not progress, mininterval=5)
+    bar = tqdm(total=sum(s.steps for s in course.stages), disable=not progress, mininterval=5)
     with Pool(stream, course.clips, device) as pool:
-        while done < 1:
-            clips = pool.choose(course.batch_size, least=course.first, random=random)
-            views = Views.drawn(course.batch_size, random, device)
-            rate = course.learning_rate * _schedule(done)
-            for pupil in pupils.values():
-                _step(pupil, clips, views, labels(clips, views), rate)
-            step += 1
-            done = max(step / course.steps, (time.perf_counter() - start) / seconds)
-            bar.update()
-            if step % max(1, course.steps // 20) == 0:
-                _note(pupils, max(1, course.steps // 20))
-                bar.set_postfix({name: pupil.losses[-1] for name, pupil in pupils.items()})
+        for stage in course.stages:
+            for step in range(stage.steps):
+                clips = pool.choose(stage.batch_size, least=course.first, random=random)
+                first = int(torch.randint(TRUNK_FRAMES - stage.frames + 1, (), generator=random))
+                clips = clips.stretch(first, stage.frames)
+                views = Views.drawn(clips, random, side=stage.side)
+                rate = stage.learning_rate * _schedule(step / stage.steps)
+                for pupil in pupils.values():
+                    _step(pupil, clips, views, labels(clips, views), rate)
+                bar.update()
+                if (step + 1) % max(1, stage.steps // 10) == 0:
+                    _note(pupils, max(1, stage.steps // 10))
+                    bar.set_postfix({name: pupil.losses[-1] for name, pupil in pupils.items()})
     bar.close()
     spent = round(time.perf_counter() - start)
     found = {}
@@ -230,7 +245,7 @@ def train_trunks(
         accuracy = partial(held_out_accuracy, pupil.model, held_out, device=device)
         record: dict[str, Any] = {
             "modality": pupil.model.kind.modality, "width": pupil.model.network.width,
-            "course": asdict(course), "trained_with": sorted(pupils), "steps": step,
+            "course": asdict(course), "trained_with": sorted(pupils),
             "clips_drawn": pool.drawn, "loss": pupil.losses, "seconds": spent,
             "device": _device(device), "held_out": accuracy(),
         }  # fmt: skip
@@ -246,9 +261,7 @@ def _pupil(kind: Network, width: float, course: Course, device: str) -> Pupil:
     model = DenseClassifier(kind, width).to(device).train()
     layout = torch.channels_last if kind.modality == "image" else torch.channels_last_3d
     model.network.to(memory_format=layout)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=course.learning_rate, weight_decay=course.weight_decay, fused=True
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=course.weight_decay, fused=True)
     return Pupil(model, optimizer, torch.zeros((), device=device), [])
 
 
@@ -323,23 +336,20 @@ def save_network(network: nn.Module, record: dict[str, Any], path: Path) -> None
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the named networks, together, and write their files."""
-    standard = Course()
     parser = argparse.ArgumentParser(description="Train the small frozen networks.")
     parser.add_argument("modalities", nargs="*", default=list(NETWORKS), help="rgb, flow, image")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "weights", help="a folder")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="end by then")
-    for name in ("clips", "held_out", "steps", "batch_size", "first"):
-        flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=int, default=getattr(standard, name))
+    parser.add_argument("--clips", type=int, default=Course().clips)
+    parser.add_argument("--longer", type=float, default=1.0, help="a factor of all steps")
     given = parser.parse_args(arguments)
-    names = ("clips", "held_out", "steps", "batch_size", "first")
-    course = Course(**{name: getattr(given, name) for name in names})
+    standard = Course(clips=given.clips)
+    course = replace(standard, stages=tuple(
+        replace(stage, steps=round(given.longer * stage.steps)) for stage in standard.stages
+    ))  # fmt: skip
     torch.backends.cudnn.benchmark = True
-    trained = train_trunks(
-        given.modalities, course, device=given.device, workers=given.workers, seconds=given.seconds
-    )
+    trained = train_trunks(given.modalities, course, device=given.device, workers=given.workers)
     for modality, (network, record) in trained.items():
         save_network(network, record, given.out / NETWORKS[modality].file)
         print(modality, record["held_out"], record.get("held_out_frozen", ""))
