@@ -177,7 +177,7 @@ def test_the_files_follow_the_layout_of_a2d(root: Path) -> None:
         frames = decode(root / "Release" / "clips320H" / f"{name}.mp4")
         assert frames.shape == (count, height, width, 3)
         files = sorted((root / "text_annotations" / toy.MASKS / name).iterdir())
-        assert len(files) == annotated == 2
+        assert len(files) == annotated == 1
         early, late = (int(file.stem) for file in files)  # counted from 1
         assert 1 <= early < count / 2 < late <= count
         first = next(row for row in cues if row["video_id"] == name)

@@ -44,7 +44,7 @@ def test_trunk_scenes_show_every_pair_and_colour() -> None:
     assert {one.color for one in instances} == set(COLORS)
     assert {len(scene.instances) for scene in scenes} == {1, 2, 3}
     sizes = {(s.height, s.width, s.frames, s.split) for s in scenes}
-    assert sizes == {(height, 112, 16, "trunk") for height in (80, 90, 102)}
+    assert sizes == {(height, 224, 16, "trunk") for height in (152, 168, 184)}
     assert scenes[9] == trunk_scene(seed=0, index=9)
 
 

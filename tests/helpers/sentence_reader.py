@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 NOUNS = {
-    "adult": "man woman guy lady", "baby": "baby toddler child kid", "ball": "ball football",
-    "bird": "bird parrot duck pigeon sparrow", "car": "car vehicle", "cat": "cat kitten",
+    "adult": "man woman guy lady dude", "baby": "baby toddler child kid", "ball": "ball football",
+    "bird": "bird parrot duck pigeon sparrow seagull", "car": "car vehicle", "cat": "cat kitten",
     "dog": "dog puppy hound",
 }  # fmt: skip
 VERBS = {
-    "climbing": "climbing", "crawling": "crawling creeping", "eating": "eating feeding pecking",
-    "flying": "flying", "jumping": "jumping leaping bouncing", "rolling": "rolling tumbling",
+    "climbing": "climbing going", "crawling": "crawling creeping", "eating": "eating feeding pecking having",
+    "flying": "flying", "jumping": "jumping leaping bouncing hopping", "rolling": "rolling tumbling",
     "running": "running jogging sprinting driving speeding",
     "walking": "walking strolling wandering",
     "none": "standing resting staying lying parked parking",

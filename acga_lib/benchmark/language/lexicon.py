@@ -68,13 +68,13 @@ TRAIN = Wording(
         "car none": ("parked", "standing", "parking"),
     },
     grounds={
-        "grass": ("on the grass", "on the lawn", "on the green grass"),
+        "grass": ("on the grass", "on the lawn", "in the grass"),
         "road": ("on the road", "on the street"),
         "floor": ("on the floor", "on the wooden floor", "in the room"),
         "beach": ("on the beach", "on the sand"),
         "snow": ("on the snow", "in the snow"),
         "water": ("in the water", "in the pond"),
-        "hill": ("on the hill", "on the green hill"),
+        "hill": ("on the hill", "on a hill"),
     },
     over="over",
     places={
@@ -86,7 +86,7 @@ TRAIN = Wording(
     relations={
         "left of": ("on the left of the {n}", "left of the {n}", "on the left side of the {n}"),
         "right of": ("on the right of the {n}", "right of the {n}", "on the right side of the {n}"),
-        "above": ("above the {n}", "over the {n}"),
+        "above": ("above the {n}", "higher than the {n}"),
         "below": ("below the {n}", "under the {n}"),
         "near": ("near the {n}", "close to the {n}"),
         "beside": ("next to the {n}", "beside the {n}"),
