@@ -33,6 +33,11 @@ ANNOTATION, FRAMES, MASKS = "jhmdb_annotation.txt", "Rename_Images", "puppet_mas
 MASK_FILE, MASK_KEY = "puppet_mask.mat", "part_mask"
 #: What systems put on a disk of its own; nobody's videos, and often locked.
 SYSTEM_FOLDERS = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
+#: Actions that A2D has too, and what it calls them; a judgement, as the datasets name no pairs.
+AS_IN_A2D = {
+    "climb_stairs": "climbing", "jump": "jumping", "run": "running", "walk": "walking",
+    "stand": "none",
+}  # fmt: skip
 #: How many frames of a video are scored.
 SCORED = 3
 #: The paper's choice of them; any other is the path of MTTR's sample list.
@@ -181,8 +186,13 @@ def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[S
                 video_id=video_id, frame=frame, instance=0, query=query, height=height,
                 width=width, frame_count=len(files), video_path=folder,
                 mask_path=mask_path,
-                **{"action": actions[video_id]} | cues.get((video_id, 0), {}),
+                **_told(actions[video_id]) | cues.get((video_id, 0), {}),
             )  # fmt: skip
+
+
+def _told(action: str) -> dict[str, str]:
+    """What the folder of a video's action tells of it."""
+    return {"action": action, "novelty": "known" if action in AS_IN_A2D else "new"}
 
 
 def action_folders(frames: Path) -> dict[str, str]:

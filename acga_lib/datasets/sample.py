@@ -32,6 +32,8 @@ class Sample(ABC):
         video_path, mask_path: where the video (a file or a folder of frames) and the annotated
             frame's mask lie.
         cue, actor, action, color: what tells the actor apart, where the dataset says so.
+        novelty: "known" or "new", for an action that training has or lacks; None where all are
+            known.
     """
 
     video_id: str
@@ -47,6 +49,7 @@ class Sample(ABC):
     actor: str | None = None
     action: str | None = None
     color: str | None = None
+    novelty: str | None = None
 
     @property
     @abstractmethod

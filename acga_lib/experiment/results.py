@@ -26,6 +26,9 @@ from acga_lib.files.storage import write_bytes
 from acga_lib.hashes import file_hash
 from acga_lib.metrics import intersection_and_union, segmentation_metrics
 
+#: What a record breaks its metrics down by: fields of a sample.
+GROUPS = ("cue", "actor", "action", "novelty")
+
 
 def points_at_the_right_half(prediction: Prediction) -> bool:
     """Whether most of the mask lies in the half, left or right, where most of the target lies.
@@ -59,7 +62,7 @@ def evaluate(found: Iterable[Prediction]) -> tuple[dict[str, float], pd.DataFram
 def _noting(found: Iterable[Prediction], rows: list[dict[str, Any]]) -> Iterator[Prediction]:
     for one in found:
         intersection, union = intersection_and_union(one.mask, one.target)
-        named = ("video_id", "frame", "instance", "query", "cue", "actor", "action")
+        named = ("video_id", "frame", "instance", "query", *GROUPS)
         rows.append({name: getattr(one.sample, name) for name in named})
         rows[-1] |= {
             "iou": intersection / union if union else 1.0,
@@ -109,7 +112,7 @@ def finish_run(
         "run_id": config.run_id,
         "config": config.describe(),
         "metrics": metrics,
-        "breakdown": {by: breakdown(samples, by) for by in ("cue", "actor", "action")},
+        "breakdown": {by: breakdown(samples, by) for by in GROUPS},
         "samples": {"train": len(train), "test": len(test)},
         "data": {"train": train.fingerprint, "test": test.fingerprint},
         "features": test.store.key,

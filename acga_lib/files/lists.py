@@ -15,7 +15,7 @@ from acga_lib.files.paths import FETCH, is_there, named
 from acga_lib.text import tokenize
 
 #: What `cues.csv` may say of an instance; `Sample` has a field for each.
-CUE_FIELDS = ("cue", "actor", "action", "color")
+CUE_FIELDS = ("cue", "actor", "action", "color", "novelty")
 #: The longest list that is read, bytes; the published ones have at most a few million.
 MAX_BYTES = 2**28
 #: The longest name, bytes: a file system's 255 less a suffix.

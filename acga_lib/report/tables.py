@@ -78,12 +78,13 @@ def summary(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def beside_the_paper(
-    records: Sequence[Record], table: PublishedTable, *, data: str
+    records: Sequence[Record], table: PublishedTable, *, data: str, apart: str | None = None
 ) -> pd.DataFrame:
     """A published table and ours, row under row, as text in percent: "mean ± std".
 
     Every row says on which data its numbers were measured; the two are not comparable in size,
-    only in order. Methods without a published number follow.
+    only in order. Methods without a published number follow. apart: a group of the records'
+    breakdown, for each of whose values our rows end with the mean IoU.
     """
     ours, rows = summary(records), []
     for name in table.methods:
@@ -96,10 +97,19 @@ def beside_the_paper(
             row = ours.loc[name].to_dict()
             line = {"Method": title, "Measured on": f"{data} (here)"}
             line |= {"Seeds": str(int(row["seeds", ""]))}
-            rows.append(
-                line | {HEADINGS[m]: plus_minus(row[m, "mean"], row[m, "std"]) for m in METRICS}
-            )
-    return pd.DataFrame(rows)
+            line |= {HEADINGS[m]: plus_minus(row[m, "mean"], row[m, "std"]) for m in METRICS}
+            rows.append(line | (_parts(by_method(records)[name], apart) if apart else {}))
+    return pd.DataFrame(rows).fillna("–")
+
+
+def _parts(runs: Sequence[Record], group: str) -> dict[str, str]:
+    """Mean IoU of a method's runs for each value of a group, in percent: "mean ± std"."""
+    found = {}
+    for value in _kept(runs[0], "breakdown", group):
+        keys = ("breakdown", group, value, "mean_iou")
+        scores = 100 * pd.Series([_kept(run, *keys) for run in runs])
+        found[f"{HEADINGS['mean_iou']}, {value}"] = plus_minus(scores.mean(), scores.std())
+    return found
 
 
 def costs(records: Sequence[Record], table: PublishedTable) -> pd.DataFrame:
@@ -178,7 +188,7 @@ def judged(row: Any) -> str:
 
 
 def by_group(records: Sequence[Record], group: str, metric: str = "mean_iou") -> pd.DataFrame:
-    """A metric broken down by "cue", "actor" or "action", in percent, mean over seeds.
+    """A metric broken down by "cue", "actor", "action" or "novelty", in percent, mean over seeds.
 
     -> a row per method title, a column per value, most frequent value first, headed
     "value (samples)"; empty where the data do not say (real annotations have no cues).

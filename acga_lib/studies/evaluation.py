@@ -16,7 +16,7 @@ from acga_lib.datasets.a2d_lists import read_negatives, read_paraphrases
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.experiment.inference import load_run, predictions
 from acga_lib.experiment.pipeline import RUNS, inputs_of, open_split
-from acga_lib.experiment.results import breakdown, environment, evaluate
+from acga_lib.experiment.results import GROUPS, breakdown, environment, evaluate
 from acga_lib.files.records import read_json, write_text
 from acga_lib.hashes import file_hash
 from acga_lib.studies.robustness import FILLERS, NOISE, measure
@@ -70,7 +70,7 @@ def transfer_or_load(
         return record | {
             "tested_on": tested_on,
             "metrics": metrics,
-            "breakdown": {by: breakdown(rows, by) for by in ("cue", "actor", "action")},
+            "breakdown": {by: breakdown(rows, by) for by in GROUPS},
             "samples": {"train": record["samples"]["train"], "test": len(samples)},
             "data": {"train": record["data"]["train"], "test": tensors.fingerprint},
             "unknown_words": tensors.unknown,

@@ -77,6 +77,18 @@ def test_cues_are_read_where_the_file_exists(root):
     assert (first.cue, first.action, last.cue) == ("action", "wave", None)
 
 
+def test_an_action_is_new_unless_a2d_has_it_or_the_file_says_otherwise(root):
+    assert {sample.action: sample.novelty for sample in samples(root)} == {
+        "clap": "new", "wave": "new",
+    }  # fmt: skip
+    (root / "Rename_Images" / "wave").rename(root / "Rename_Images" / "walk")
+    (root / "puppet_mask" / "wave").rename(root / "puppet_mask" / "walk")
+    (root / "cues.csv").write_text("video_id,instance_id,novelty\na,0,known\n")
+    assert {sample.action: sample.novelty for sample in samples(root)} == {
+        "clap": "known", "walk": "known",
+    }  # fmt: skip
+
+
 def test_there_is_no_training_split(root):
     with pytest.raises(ConfigError, match="all its videos are test"):
         open_dataset("jhmdb", root=root, split="train")

@@ -118,6 +118,14 @@ def test_our_row_stands_under_the_papers_and_says_where_it_was_measured(runs: Pa
     assert list(table["Mean IoU"][-2:]) == ["49.0", "46.7 ± 2.1"]
 
 
+def test_a_table_can_say_the_parts_beside_the_whole_and_the_paper_has_none(runs: Path) -> None:
+    records = read_runs(runs, data="toy", profile="toy")
+    table = tables.beside_the_paper(records, TABLE_3, data="toy", apart="cue")
+    assert list(table.columns[-2:]) == ["Mean IoU, place", "Mean IoU, actor"]
+    assert list(table["Mean IoU, place"][-2:]) == ["–", "46.7 ± 2.1"]
+    assert list(table["Mean IoU, actor"][-2:]) == ["–", "23.3 ± 1.0"]
+
+
 def test_a_single_seed_has_no_deviation_and_allows_no_claim(tmp_path: Path) -> None:
     for method in BASE:
         write_record(tmp_path, method=method, seed=0)

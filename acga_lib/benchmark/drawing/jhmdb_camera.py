@@ -1,36 +1,40 @@
 """How a hand-held camera sees a J-HMDB-like film: muted colours, dark corners, pan and zoom."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from acga_lib.benchmark.drawing.brush import Brush
-from acga_lib.benchmark.drawing.jhmdb_people import (
-    Wardrobe,
-    draw_person,
-    draw_prop,
-    skeleton,
-    wardrobe,
-)
+from acga_lib.benchmark.drawing.jhmdb_props import draw_prop
 from acga_lib.benchmark.drawing.jhmdb_stages import stage
+from acga_lib.benchmark.drawing.look import Look, appearance
+from acga_lib.benchmark.drawing.people import arm, hold
 from acga_lib.benchmark.drawing.renderer import (
-    SUPERSAMPLING,
     Hand,
     Layer,
     camera_path,
     compose,
+    height_of,
+    layers,
     place,
+    unit_of,
     visible,
 )
 from acga_lib.benchmark.drawing.scenery import MARGIN
-from acga_lib.benchmark.world.jhmdb_films import SPLIT, Film, Person
+from acga_lib.benchmark.world.jhmdb_films import KNOWN, SPLIT, Film, Person
 from acga_lib.benchmark.world.jhmdb_moves import MOVES, stance
-from acga_lib.benchmark.world.palette import generator
+from acga_lib.benchmark.world.palette import generator, pick, shade
 from acga_lib.benchmark.world.scene import Scene
+from acga_lib.datasets.jhmdb import AS_IN_A2D
 
-FREE_HAND = Hand(zoom=0.006, pan=0.0035, shake=1.6)
+#: Unsteady, but slow beside the slowest walk.
+FREE_HAND = Hand(zoom=0.004, pan=0.0015, shake=1.4)
 #: A centre keeps this distance from the frame's sides, in frame widths.
 SIDE = 0.13
+#: How much further than an adult's of the A2D-like videos a build may differ.
+BUILD = 0.06
 #: How much colour the film keeps, and how dark its corners are.
-SATURATION, VIGNETTE = 0.78, 0.3
+SATURATION, VIGNETTE = 0.85, 0.25
 
 
 def shoot(film: Film) -> tuple[np.ndarray, np.ndarray]:
@@ -56,45 +60,61 @@ def _layers(
     person: Person, scene: Scene, camera: list[np.ndarray]
 ) -> tuple[list[Layer | None], list[Layer | None]]:
     """The person, and what the person handles, in every frame."""
-    random = generator(SPLIT, person.seed, "timing")
+    adult = replace(person, actor="adult")
+    look = _dressed(adult, unit_of(adult, scene))
+    if person.action in KNOWN:
+        moved = replace(adult, action=AS_IN_A2D[person.action])
+        return layers(moved, look, scene, camera), [None] * scene.frames
+    return _new_layers(adult, look, scene, camera)
+
+
+def _dressed(adult: Person, unit: int) -> Look:
+    """The looks of an adult of the A2D-like videos, in other proportions and trousers."""
+    look = appearance(adult, split=SPLIT, unit=unit)
+    random = generator(SPLIT, adult.seed, "dress")
+    limbs, girth, head, spare = look.build * random.uniform(1 - BUILD, 1 + BUILD, 4)
+    cloth = shade(pick(adult.lower, SPLIT, random), 0.85)
+    return replace(look, build=(limbs, girth, head, spare), cloth=cloth)
+
+
+def _new_layers(
+    adult: Person, look: Look, scene: Scene, camera: list[np.ndarray]
+) -> tuple[list[Layer | None], list[Layer | None]]:
+    """The same of an action that the A2D-like videos lack."""
+    random = generator(SPLIT, adult.seed, "timing")
     start, tempo = random.uniform((0, 0.88), (1, 1.12))
-    look, move = wardrobe(person, split=SPLIT), MOVES[person.action]
-    pixels = person.size * scene.height
-    unit = max(24, round(SUPERSAMPLING * pixels))
-    bodies: list[Layer | None] = []
-    things: list[Layer | None] = []
+    move, scale = MOVES[adult.action], height_of(adult, scene) / look.unit
+    tracks: tuple[list[Layer | None], list[Layer | None]] = ([], [])
     for frame, matrix in enumerate(camera):
-        time = frame - scene.frames // 2
-        turned = (start + tempo * time / move.period) % 1.0
-        linear = matrix[:, :2] @ np.diag([person.facing * pixels / unit, pixels / unit])
-        centre = matrix[:, :2] @ (_spot(person, scene, tempo * time) + MARGIN) + matrix[:, 2]
-        for layers, canvas in zip(
-            (bodies, things), _paint(look, person.action, float(turned), unit), strict=True
-        ):
-            layers.append(place(canvas, linear, centre, (scene.height, scene.width)))
-    return bodies, things
+        time = tempo * (frame - scene.frames // 2)
+        linear = matrix[:, :2] @ np.diag([adult.facing * scale, scale])
+        centre = matrix[:, :2] @ (_spot(adult, scene, time) + MARGIN) + matrix[:, 2]
+        painted = _paint(look, adult.action, float((start + time / move.period) % 1.0))
+        for track, canvas in zip(tracks, painted, strict=True):
+            track.append(place(canvas, linear, centre, (scene.height, scene.width)))
+    return tracks
 
 
-def _paint(look: Wardrobe, action: str, turned: float, unit: int) -> tuple[np.ndarray, np.ndarray]:
+def _paint(look: Look, action: str, turned: float) -> tuple[np.ndarray, np.ndarray]:
     """Canvases of the person and of what the person handles, premultiplied RGBA."""
-    body, thing = Brush.blank(unit), Brush.blank(unit)
+    body, thing = Brush.blank(look.unit), Brush.blank(look.unit)
     pose = stance(action, turned)
-    draw_person(body, look, pose)
-    if MOVES[action].prop:
-        draw_prop(MOVES[action].prop, thing, skeleton(look, pose), turned)
+    hold(body, look, pose)
+    if prop := MOVES[action].prop:
+        draw_prop(prop, thing, arm(look, pose, +1), turned)
     return body.canvas, thing.canvas
 
 
 def _spot(person: Person, scene: Scene, time: float) -> np.ndarray:
     """The middle of the person after `time` frames, pixels (x, y) of the frame at rest.
 
-    Who would come too near to the frame's side goes more slowly, and climbs less accordingly.
+    Who would come too near to the frame's side goes more slowly.
     """
-    ahead, up = MOVES[person.action].speed
     room = min(person.x, 1 - person.x) - SIDE
-    slowed = min(1.0, max(0.3, room / max(ahead * scene.frames / 2, 1e-6)))
-    way = np.array([person.facing * ahead, -up]) * slowed * time
-    return (np.array([person.x, person.y]) + way) * (scene.width, scene.height)
+    speed = min(MOVES[person.action].speed, room / (scene.frames / 2))
+    return np.array([person.x + person.facing * speed * time, person.y]) * (
+        scene.width, scene.height
+    )  # fmt: skip
 
 
 def _develop(frames: np.ndarray, random: np.random.Generator) -> np.ndarray:

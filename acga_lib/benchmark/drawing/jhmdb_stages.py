@@ -13,8 +13,8 @@ from acga_lib.benchmark.world.scene import Scene
 
 #: Spread of the lens's blur of the background, pixels.
 DEFOCUS = 0.9
-#: Rise and run of a step of the stairs, pixels.
-STEP = (9, 12)
+#: A flight of stairs: steps, and the rise of one in pixels.
+STEPS, RISE = 7, 7
 
 Paint = Callable[[np.ndarray, int, np.random.Generator], None]
 
@@ -28,9 +28,7 @@ def stage(scene: Scene) -> Backdrop:
     STAGES[scene.background](image, horizon, random)
     image += 3 * noise(shape, (1.5, 1.5), random) + 4 * noise(shape, (40, 40), random)
     world = np.clip(image, 0, 255).astype(np.uint8)
-    for person in scene.instances:
-        if person.action == "climb_stairs":
-            _stairs(world, scene, x=person.x, y=person.y, size=person.size, facing=person.facing)
+    _stairs(world, horizon, random)
     return Backdrop(
         sky=np.asarray(cv2.GaussianBlur(world, (0, 0), DEFOCUS), np.uint8),
         ground=np.zeros((*shape, 4), np.uint8),
@@ -41,18 +39,15 @@ def stage(scene: Scene) -> Backdrop:
     )
 
 
-def _stairs(world: np.ndarray, scene: Scene, *, x: float, y: float, size: float, facing: int
-            ) -> None:  # fmt: skip
-    """A flight of steps under somebody who climbs them, in place."""
-    rise, run = STEP
-    foot = (x * scene.width + MARGIN, y * scene.height + 0.49 * size * scene.height + MARGIN)
-    for number in range(-6, 7):
-        left = foot[0] + facing * run * number - run / 2
-        top = foot[1] - rise * number
-        corners = np.array([(left, top), (left + run, top), (left + run, 999), (left, 999)])
-        cv2.fillPoly(world, [corners.astype(np.int32)], (150, 146, 140))
-        edge = np.array([(left, top + 1), (left + run, top + 1)], np.int32)
-        cv2.line(world, edge[0].tolist(), edge[1].tolist(), (190, 186, 178), 2)
+def _stairs(world: np.ndarray, horizon: int, random: np.random.Generator) -> None:
+    """A flight of stairs up to a landing, in place: in every film, so that it betrays nobody."""
+    stone = mix((166, 160, 150), (128, 132, 136), random.uniform())
+    left, wide = random.uniform((MARGIN, 70), (world.shape[1] - MARGIN - 70, 110))
+    for number in range(STEPS):
+        top = horizon + RISE * (number - STEPS // 2)
+        start, end = round(left - 3 * number), round(left + wide + 3 * number)
+        cv2.rectangle(world, (start, top), (end, top + RISE), shade(stone, 0.75), -1)
+        cv2.rectangle(world, (start, top), (end, top + 2), shade(stone, 1.15), -1)
 
 
 def _fill(image: np.ndarray, horizon: int, far: RGB, near: RGB, random: np.random.Generator

@@ -12,7 +12,7 @@ import numpy as np
 
 from acga_lib.benchmark.drawing import props
 from acga_lib.benchmark.drawing.brush import Brush, over
-from acga_lib.benchmark.drawing.look import appearance
+from acga_lib.benchmark.drawing.look import Look, appearance
 from acga_lib.benchmark.drawing.puppets import draw
 from acga_lib.benchmark.drawing.scenery import MARGIN, Backdrop, backdrop, behind
 from acga_lib.benchmark.world.motion import Pose, poses, shape
@@ -60,7 +60,10 @@ def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """
     size = (scene.height, scene.width)
     camera = camera_path(scene)
-    tracks = [_layers(instance, scene, camera) for instance in scene.instances]
+    tracks = [
+        layers(one, appearance(one, split=scene.split, unit=unit_of(one, scene)), scene, camera)
+        for one in scene.instances
+    ]
     masks = visible(scene, tracks, painting_order(scene))
     screen = _occluder(scene)
     veils = [] if screen is None else [_project(screen, matrix, size) for matrix in camera]
@@ -111,13 +114,24 @@ def camera_path(scene: Scene, hand: Hand = STEADY_HAND) -> list[np.ndarray]:
     return matrices
 
 
-def _layers(instance: Instance, scene: Scene, camera: list[np.ndarray]) -> list[Layer | None]:
+def height_of(instance: Instance, scene: Scene) -> float:
+    """The height of the upright puppet, pixels."""
+    return instance.size * scene.height * SCALE.get(instance.actor, 1.0)
+
+
+def unit_of(instance: Instance, scene: Scene) -> int:
+    """Canvas pixels per unit of the puppet's height."""
+    return round(min(max(SUPERSAMPLING * height_of(instance, scene), COARSEST), FINEST))
+
+
+def layers(
+    instance: Instance, look: Look, scene: Scene, camera: list[np.ndarray]
+) -> list[Layer | None]:
     """The puppet in every frame, None where it is outside of the frame."""
     track = poses(instance, frames=scene.frames, split=scene.split)
-    pixels = instance.size * scene.height * SCALE.get(instance.actor, 1.0)
-    look = appearance(instance, split=scene.split, unit=canvas_unit(pixels))
+    pixels = height_of(instance, scene)
     middle = track[scene.frames // 2]
-    layers = []
+    found = []
     for pose, matrix in zip(track, camera, strict=True):
         form = shape(pose, instance.actor)
         canvas = draw(look, form)
@@ -130,13 +144,8 @@ def _layers(instance: Instance, scene: Scene, camera: list[np.ndarray]) -> list[
         centre[1] -= pixels * (_rise(pose, instance) - _rise(middle, instance))
         inner = turned @ squash
         outer = matrix[:, :2] @ (centre + MARGIN) + matrix[:, 2]
-        layers.append(place(canvas, matrix[:, :2] @ inner, outer, (scene.height, scene.width)))
-    return layers
-
-
-def canvas_unit(pixels: float) -> int:
-    """Canvas pixels per unit of a puppet that is `pixels` high in the frame."""
-    return round(min(max(SUPERSAMPLING * pixels, COARSEST), FINEST))
+        found.append(place(canvas, matrix[:, :2] @ inner, outer, (scene.height, scene.width)))
+    return found
 
 
 def _rise(pose: Pose, instance: Instance) -> float:

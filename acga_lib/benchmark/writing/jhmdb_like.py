@@ -1,7 +1,8 @@
 """The J-HMDB-like benchmark: rendered films on disk, laid out exactly like J-HMDB Sentences.
 
-It tests what was trained on the A2D-like videos on other people, actions, places and cameras.
-Beyond the published layout there are `cues.csv` (what decides each sentence) and `dataset.json`,
+It tests what was trained on the A2D-like videos on people of the same kind in other clothes, places
+and cameras, half of them in actions that the videos lack. Beyond the published layout there are
+`cues.csv` (what decides each sentence, and whether training knows the action) and `dataset.json`,
 which marks the folder as complete.
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from acga_lib.benchmark.drawing.jhmdb_camera import shoot
 from acga_lib.benchmark.language.jhmdb_captions import caption
-from acga_lib.benchmark.world.jhmdb_films import SPLIT, Film, sample_film
+from acga_lib.benchmark.world.jhmdb_films import KNOWN, SPLIT, Film, sample_film
 from acga_lib.benchmark.world.palette import generator
 from acga_lib.benchmark.world.truth import measure
 from acga_lib.benchmark.writing.formats import write_mat
@@ -31,14 +32,14 @@ from acga_lib.datasets.jhmdb import (
 from acga_lib.errors import DataError
 
 #: Raised whenever the same parameters would give other files.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 ATTEMPTS = 200
 #: How often the last frames have no mask, as in some published clips, and how many at most.
 CUT_CHANCE, CUT_MOST = 0.35, 5
 #: Of the person meant, at least this share of the most that is ever seen is seen in every frame.
 SEEN = 0.5
 ANNOTATION_HEADER = ("video_id", "query")
-CUES_HEADER = ("video_id", "instance_id", "cue", "actor", "action", "color")
+CUES_HEADER = ("video_id", "instance_id", "cue", "actor", "action", "color", "novelty")
 #: The files whose hash tells a changed copy.
 ANNOTATIONS = (ANNOTATION, "cues.csv", f"{MASKS}/*/*/{MASK_FILE}")
 
@@ -134,5 +135,6 @@ def _make_video(job: Job) -> tuple[tuple[str, str], tuple[str | int, ...]]:
             raise DataError(f"{path}: cannot be written: check the disk")
     parts = shown.masks[0, : shown.masked].transpose(1, 2, 0).astype(np.uint8)
     write_mat(folders[1] / MASK_FILE, MASK_KEY, parts)
-    cues = (name, 0, shown.film.cue, "adult", person.action, person.color)
+    novelty = "known" if person.action in KNOWN else "new"
+    cues = (name, 0, shown.film.cue, "adult", person.action, person.color, novelty)
     return (name, shown.query), cues
