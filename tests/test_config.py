@@ -40,7 +40,7 @@ def test_a_switch_given_as_text_is_not_taken_for_true(shuffle):
 
 
 def test_the_embedded_data_has_its_own_folder_and_no_other(tmp_path):
-    assert run_config(method="acga").root == ROOT / "data" / "benchmark" / "quick" / "a2d"
+    assert run_config(method="acga").root == ROOT / "data" / "benchmark" / "a2d-16-8"
     for dataset, root in (("toy", str(tmp_path)), ("a2d", "")):
         with pytest.raises(ConfigError, match="data_root"):
             run_config(method="acga", dataset=dataset, data_root=root)

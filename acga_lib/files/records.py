@@ -14,6 +14,8 @@ from typing import Any
 from acga_lib.errors import DataError
 from acga_lib.files.storage import write_bytes
 from acga_lib.methods import METHODS
+from acga_lib.parameters import EMBEDDED
+from acga_lib.profiles import HEADLINES
 from acga_lib.published import METRICS
 
 Record = dict[str, Any]
@@ -59,6 +61,20 @@ def read_runs(runs: Path, *, data: str, profile: str, controls: bool = False) ->
     found.sort(key=lambda r: (order_of(r), r["config"]["run"]["seed"]))
     _hold_alike(found)
     return found
+
+
+def headline(runs: Path, *, data: str = EMBEDDED) -> str:
+    """The profile whose runs are shown where none is named: of `HEADLINES`, the first with weights.
+
+    Raises DataError where none has a trained ACGA.
+    """
+    for profile in HEADLINES:
+        if (runs / f"{data}-{profile}-acga-s0.safetensors").is_file():
+            return profile
+    raise DataError(
+        f"{runs}: no weights of ACGA on '{data}' in a profile of {', '.join(HEADLINES)}: restore "
+        "the committed ones (`git checkout -- results`), or run `make reproduce`"
+    )
 
 
 def _hold_alike(records: list[Record]) -> None:
