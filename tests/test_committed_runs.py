@@ -55,7 +55,7 @@ def test_the_longest_trained_profile_is_shown(tmp_path):
     with pytest.raises(DataError, match="night, toy: restore"):
         headline(tmp_path)
     for profile in ("toy", "night"):
-        (tmp_path / f"toy-{profile}-acga-s0.safetensors").touch()
+        (tmp_path / f"toy-{profile}-acga-s0.json").touch()
         assert headline(tmp_path) == profile
 
 
