@@ -17,7 +17,9 @@ from acga_lib.report.charts import OURS, SEED
 from acga_lib.report.tables import by_method, seed_of
 
 #: What each of the two numbers is called, by its name in the records.
-TOLD = {"right": "on the right instance", "iou_when_right": "IoU where it is"}
+TOLD = {"right": "right instance", "iou_when_right": "IoU where it is right"}
+#: What the groups of `group_chart` are, by their name in the records.
+GROUPS = {"cue": "deciding cue", "size": "size of the actor, cells"}
 
 
 def telling(records: Sequence[Record]) -> list[Record]:
@@ -58,7 +60,7 @@ def training_chart(records: Sequence[Record]) -> Figure:
         axis.hlines(places, table[of, "test"], table[of, "train"], color="0.75", linewidth=3)
         axis.plot(table[of, "train"], places, "s", color=SEED, label="training samples")
         axis.plot(table[of, "test"], places, "o", color=OURS, label="test samples")
-        axis.set(xlim=(0, 100), xlabel="percent", title=TOLD[of].capitalize())
+        axis.set(xlim=(0, 100), xlabel="percent", title=TOLD[of])
     panels[0].plot(
         table["right", "chance"], places, "|", color="0.3", markersize=14, label="chance"
     )
@@ -113,15 +115,21 @@ def group_chart(records: Sequence[Record], group: str) -> Figure | None:
         return None
     figure = Figure(figsize=(10, 4), layout="constrained")
     panels, places = figure.subplots(1, 2), np.arange(len(shown))
+    methods, style = by_method(records), "o-" if group == "size" else "o"  # sizes have an order
     for axis, of in zip(panels, TOLD, strict=True):
-        for name, runs in by_method(records).items():
+        for shift, (name, runs) in zip(_shifts(len(methods)), methods.items(), strict=True):
             values = [_mean(runs, "test", group, value, of) for value in shown]
-            axis.plot(places, values, "o-", label=METHODS[name].title)
+            axis.plot(places + shift, values, style, label=METHODS[name].title)
         labels = [f"{value}\n({part['samples']})" for value, part in shown.items()]
         axis.set_xticks(places, labels, fontsize=9, parse_math=False)
-        axis.set(ylim=(0, 100), ylabel="percent", title=TOLD[of].capitalize())
+        axis.set(ylim=(0, 102), xlabel=GROUPS[group], ylabel="percent", title=TOLD[of])
     chance = [_mean(records, "test", group, value, "chance") for value in shown]
     panels[0].plot(places, chance, "_", color="0.3", markersize=22, label="chance")
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=9)
     return figure
+
+
+def _shifts(count: int) -> list[float]:
+    """So far aside are `count` marks drawn that share a place."""
+    return [0.08 * (place - (count - 1) / 2) for place in range(count)]
