@@ -1,4 +1,4 @@
-# make reproduce   everything, from an empty folder to results/index.html
+# make reproduce   everything, from an empty folder to results/index.html; PROFILE=night trains longer
 # make test        all tests, and every notebook's committed output
 # make check-data A2D_ROOT=<folder> JHMDB_ROOT=<folder>   what of the real data is there and sound
 # make bench       how fast the library is beside the authors' form, and how equal (minutes)

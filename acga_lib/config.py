@@ -158,8 +158,16 @@ class RunConfig:
         return Path(self.data_root) if self.data_root else self.embedded("a2d")
 
     def embedded(self, layout: str) -> Path:
-        """The folder of the embedded benchmark's set in a layout: "a2d", "jhmdb" or "referit"."""
-        return ROOT / "data" / "benchmark" / self.profile / layout
+        """The folder of the embedded benchmark's set in a layout: "a2d", "jhmdb" or "referit".
+
+        It is named after how much is in it, so profiles of equal data share what was drawn.
+        """
+        size = PROFILES[self.profile].data
+        counts = {
+            "a2d": (size.train_videos, size.test_videos), "jhmdb": (size.jhmdb_videos,),
+            "referit": size.referit_images,
+        }  # fmt: skip
+        return ROOT / "data" / "benchmark" / "-".join(map(str, (layout, *counts[layout])))
 
     @property
     def run_id(self) -> str:

@@ -31,6 +31,8 @@ BLOCKS: dict[str, BlockChannels] = {
 #: hassony2's first release and the authors' copy of it PyTorch's 1e-5. hassony2's later code has
 #: 1e-3 for the same files, which therefore cannot tell: `load_i3d` takes another as an argument.
 EPS = {"piergiaj": 1e-3, "hassony": 1e-5, "authors": 1e-5}
+#: Pixels of the input, on each axis, to a cell of Mixed_4e and of Mixed_4f.
+STRIDE = 16
 #: Input channels: RGB, and the two components of optical flow.
 CHANNELS = {"rgb": 3, "flow": 2}
 

@@ -59,6 +59,23 @@ def iou(prediction: NDArray[np.bool_], target: NDArray[np.bool_]) -> float:
     return _ratio(*intersection_and_union(prediction, target))
 
 
+def is_right(
+    prediction: NDArray[np.bool_], target: NDArray[np.bool_], others: Iterable[NDArray[np.bool_]]
+) -> bool:
+    """Whether a mask lies on the instance that was meant.
+
+    It shares more pixels with the target than with any other annotated instance of the frame. An
+    empty mask is wrong, and so is one that two instances share alike. Chance is one of as many
+    instances as there are. Raises as `intersection_and_union`.
+
+    Args:
+        prediction, target: bool [H, W].
+        others: bool [H, W] each, the frame's other instances.
+    """
+    shared, *elsewhere = (intersection_and_union(prediction, m)[0] for m in (target, *others))
+    return shared > max(elsewhere, default=0)
+
+
 def segmentation_metrics(
     predictions: Iterable[NDArray[np.bool_]],
     targets: Iterable[NDArray[np.bool_]],

@@ -1,23 +1,35 @@
 """The committed run records and the weights that they speak of, held against each other."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from acga_lib.config import ROOT
-from acga_lib.errors import CheckpointError
+from acga_lib.errors import CheckpointError, DataError
 from acga_lib.experiment.inference import load_run
+from acga_lib.files.records import headline
 from acga_lib.hashes import file_hash, hold_recorded, recorded_hash
 
 RUNS = ROOT / "results" / "runs"
-COMMITTED_WEIGHTS = ("toy-toy-acga-s0", "toy-toy-gavrilyuk-s0")
+IGNORED = (ROOT / ".gitignore").read_text(encoding="utf-8")
+#: The runs whose weights git does not ignore, as far as they have been trained.
+COMMITTED_WEIGHTS = [
+    name
+    for name in re.findall(r"^!results/runs/(.+)\.safetensors$", IGNORED, flags=re.MULTILINE)
+    if (RUNS / f"{name}.json").is_file()
+]
 
 
 def records(folder: str) -> dict[str, dict]:
     """The records of a folder of `results` by run, without those that are not committed."""
-    found = sorted((ROOT / "results" / folder).glob("*-toy-*.json"))
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in found}
+    found = sorted((ROOT / "results" / folder).glob("*.json"))
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in found
+        if "-quick-" not in path.name
+    }
 
 
 def test_every_record_that_names_a_runs_weights_names_the_same():
@@ -32,6 +44,19 @@ def test_every_record_that_names_a_runs_weights_names_the_same():
     assert len(said) > 40
     for name, weights in said.items():
         assert {runs[name]["weights"]} == weights, name
+
+
+def test_what_is_shown_where_no_run_is_named_has_its_weights_committed():
+    shown = headline(RUNS)
+    assert {f"toy-{shown}-{method}-s0" for method in ("acga", "gavrilyuk")} <= {*COMMITTED_WEIGHTS}
+
+
+def test_the_longest_trained_profile_is_shown(tmp_path):
+    with pytest.raises(DataError, match="night, toy: restore"):
+        headline(tmp_path)
+    for profile in ("toy", "night"):
+        (tmp_path / f"toy-{profile}-acga-s0.json").touch()
+        assert headline(tmp_path) == profile
 
 
 @pytest.mark.parametrize("name", COMMITTED_WEIGHTS)

@@ -7,7 +7,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from acga_lib.errors import DataError
-from acga_lib.metrics import intersection_and_union, iou, segmentation_metrics
+from acga_lib.metrics import intersection_and_union, iou, is_right, segmentation_metrics
 
 OUR_NAMES = {
     "mAP_mean_precision": "mAP",
@@ -68,6 +68,21 @@ def test_two_empty_masks_agree_and_one_empty_mask_misses():
     assert iou(empty, empty) == 1
     assert segmentation_metrics([empty], [empty], strict=True)["P@0.9"] == 1
     assert segmentation_metrics([empty], [strip(0, 3)])["mean_iou"] == 0
+
+
+def test_the_right_instance_is_the_one_that_most_pixels_fall_on():
+    """Against a count pixel by pixel, on random instances and masks."""
+    random, found = np.random.default_rng(0), []
+    for _ in range(200):
+        owner = random.integers(0, 4, (5, 6))  # 0: background
+        mask = random.random((5, 6)) < random.choice([0.0, 0.1, 0.5])
+        pixels = [int(owner[y, x]) for y in range(5) for x in range(6) if mask[y, x]]
+        counts = [sum(pixel == instance for pixel in pixels) for instance in (1, 2, 3)]
+        expected = counts[0] > counts[1] and counts[0] > counts[2] and counts[0] > 0
+        assert is_right(mask, owner == 1, [owner == 2, owner == 3]) == expected
+        assert is_right(mask, owner == 1, []) == (counts[0] > 0)  # alone in the frame
+        found.append(expected)
+    assert 30 < sum(found) < 170
 
 
 def test_coco_ap_rewards_ranking_the_right_mask_first():

@@ -25,6 +25,8 @@ class Progress:
 
     step: int = 0
     losses: list[float] = field(default_factory=list)
+    #: on held-out training videos: "step", "mean_iou", "right" of each time that it was measured
+    curve: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Checkpoint:
             "scaler": scaler.state_dict(),
             "step": state.step,
             "losses": state.losses,
+            "curve": state.curve,
         }
         with named_if_full(temporary.parent, "a checkpoint"):
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Responses to masks: the 50 %-of-maximum rule, the predictions of a split, trained networks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Prediction:
     target: NDArray[np.bool_]  #: [H, W] what the mask is scored against
     score: float  #: confidence for COCO AP: the mean response inside the mask
     response: NDArray[np.float32]  #: [H, W] probabilities on the original frame
+    others: tuple[Sample, ...] = ()  #: one of each other instance of the frame that the data name
 
 
 @torch.inference_mode()
@@ -54,22 +55,35 @@ def predictions(
     model: nn.Module,
     data: SampleTensors,
     *,
+    only: Sequence[int] | None = None,
     scoring: str = "original",
     device: str = "cpu",
     batch_size: int = 8,
     progress: bool = True,
 ) -> Iterator[Prediction]:
-    """Segment every sample of `data`, in order, one prediction in memory at a time."""
+    """Segment the samples of `data`, or `only` those of some indices, one at a time in memory."""
     if scoring not in SCORINGS:
         raise ConfigError(f"unknown scoring '{scoring}'; choose one of: {', '.join(SCORINGS)}")
     model.to(device).eval()
-    indices = list(range(len(data)))
-    order = [indices[first : first + batch_size] for first in indices[::batch_size]]
+    indices = list(range(len(data)) if only is None else only)
+    company = _company(data.samples)
+    order = [indices[first : first + batch_size] for first in range(0, len(indices), batch_size)]
     bar = tqdm(data.batches(order), total=len(order), desc="evaluation", disable=not progress)
     for batch in bar:
         large = respond(model, batch, device).large
         for index, logits in zip(batch.indices, large.float().cpu(), strict=True):
-            yield _predict(data.samples[index], logits, scoring)
+            sample = data.samples[index]
+            others = {**company[sample.video_id, sample.frame]}
+            del others[sample.instance]
+            yield _predict(sample, logits, scoring, tuple(others.values()))
+
+
+def _company(samples: Iterable[Sample]) -> dict[tuple[str, int], dict[int, Sample]]:
+    """The instances of each (video, frame), each as one of its samples."""
+    frames: dict[tuple[str, int], dict[int, Sample]] = {}
+    for sample in samples:
+        frames.setdefault((sample.video_id, sample.frame), {})[sample.instance] = sample
+    return frames
 
 
 def respond(model: nn.Module, batch: Batch, device: str = "cpu") -> Responses:
@@ -78,7 +92,9 @@ def respond(model: nn.Module, batch: Batch, device: str = "cpu") -> Responses:
     return model(batch.features.to(device), batch.words.to(device), clips)
 
 
-def _predict(sample: Sample, logits: Tensor, scoring: str) -> Prediction:
+def _predict(
+    sample: Sample, logits: Tensor, scoring: str, others: tuple[Sample, ...]
+) -> Prediction:
     square = logits.sigmoid().numpy()
     box = Letterbox(height=sample.height, width=sample.width, side=square.shape[0])
     response, target = box.restore_response(square), sample.mask()
@@ -87,7 +103,7 @@ def _predict(sample: Sample, logits: Tensor, scoring: str) -> Prediction:
     else:
         mask, target = box.authors_restore(threshold(square)), box.authors_round_trip(target)
     score = float(response[mask].mean()) if mask.any() else 0.0
-    return Prediction(sample, mask, target, score, response)
+    return Prediction(sample, mask, target, score, response, others)
 
 
 def load_run(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:

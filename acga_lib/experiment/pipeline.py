@@ -30,6 +30,7 @@ from acga_lib.experiment.features import (
     file_hash,
 )
 from acga_lib.experiment.inference import load_run
+from acga_lib.experiment.limits import held_out
 from acga_lib.experiment.names import hold_name
 from acga_lib.experiment.networks import reader_of
 from acga_lib.experiment.results import finish_run
@@ -101,6 +102,15 @@ def open_referit(config: RunConfig, split: str, *, progress: bool = True) -> Seq
             workers=_workers(train_images), progress=progress,
         )  # fmt: skip
     return open_dataset("referit", root=root, split=split)
+
+
+def open_training(
+    config: RunConfig, *, progress: bool = True
+) -> tuple[Sequence[Sample], Sequence[Sample]]:
+    """The samples that a run is trained on, and those of the videos that its profile holds out."""
+    opened = open_referit if METHODS[config.method].trained_on == REFERIT else open_split
+    samples = opened(config, "train", progress=progress)
+    return held_out(samples, config.scale.training.held_out)
 
 
 def open_jhmdb(config: RunConfig, root: str = "", *, progress: bool = True) -> Sequence[Sample]:
@@ -211,23 +221,25 @@ class Prepared:
     train: SampleTensors
     test: SampleTensors
     inputs: Inputs
+    held_out: SampleTensors | None  #: of the profile's held-out training videos, if it has any
 
 
 def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) -> Prepared:
     """Open the data of a run and complete its feature store.
 
-    With `shuffle_queries`, the training samples are given each other's sentences; the test samples
-    keep their own. Raises DataError as `hold_name`, before any feature is computed.
+    With `shuffle_queries`, the training samples are given each other's sentences; the test and
+    held-out samples keep their own. Raises DataError as `hold_name`, before any feature is
+    computed.
     """
-    opened = open_referit if METHODS[config.method].trained_on == REFERIT else open_split
-    training = opened(config, "train", progress=progress)
+    training, apart = open_training(config, progress=progress)
     test = open_split(config, "test", progress=progress)
     queries = shuffled_queries(training, seed=config.seed) if config.shuffle_queries else None
     inputs, stores = _unread(config)
     tensors = inputs.tensors(training, queries), inputs.tensors(test)
     hold_name(RUNS, config, train=tensors[0], test=tensors[1])
-    every = [*training, *test]
-    return Prepared(*tensors, _extracted(inputs, stores, every, device=device, progress=progress))
+    every = [*training, *test, *apart]
+    inputs = _extracted(inputs, stores, every, device=device, progress=progress)
+    return Prepared(*tensors, inputs, inputs.tensors(apart) if apart else None)
 
 
 def fresh_model(
@@ -272,14 +284,14 @@ def train_or_load(
         if not current:
             hold_name(RUNS, config, train=data.train, test=data.test)
             progressed = train(
-                config, model, data.train, work=work, device=device, execution=execution,
-                progress=progress,
+                config, model, data.train, work=work, held_out=data.held_out, device=device,
+                execution=execution, progress=progress,
             )  # fmt: skip
         if main and not current:
             finish_run(
-                config, model, progressed, train=data.train, test=data.test, runs=RUNS,
-                device=device, execution=execution, seconds=time.perf_counter() - start,
-                starts_from=origins, show_progress=progress,
+                config, model, progressed, train=data.train, test=data.test,
+                held_out=data.held_out, runs=RUNS, device=device, execution=execution,
+                seconds=time.perf_counter() - start, starts_from=origins, show_progress=progress,
             )  # fmt: skip
         if main:  # also what a run left that was killed between its record and here
             checkpoint.unlink(missing_ok=True)

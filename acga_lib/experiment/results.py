@@ -5,6 +5,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from itertools import tee
 from pathlib import Path
@@ -17,6 +18,7 @@ from safetensors.torch import save as as_safetensors
 from torch import nn
 
 from acga_lib.config import ROOT, SHIPPED, RunConfig
+from acga_lib.experiment import limits
 from acga_lib.experiment.checkpoint import Progress
 from acga_lib.experiment.execution import PLAIN, Execution
 from acga_lib.experiment.inference import Prediction, predictions
@@ -24,7 +26,7 @@ from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.files.records import write_text
 from acga_lib.files.storage import write_bytes
 from acga_lib.hashes import file_hash
-from acga_lib.metrics import intersection_and_union, segmentation_metrics
+from acga_lib.metrics import intersection_and_union, is_right, segmentation_metrics
 
 #: What a record breaks its metrics down by: fields of a sample.
 GROUPS = ("cue", "actor", "action", "novelty")
@@ -59,14 +61,26 @@ def evaluate(found: Iterable[Prediction]) -> tuple[dict[str, float], pd.DataFram
     return metrics | {"right_half": float(samples["right_half"].mean())}, samples
 
 
+def measured(found: Iterable[Prediction]) -> pd.DataFrame:
+    """One row per prediction: the sample, its IoU, and what `limits.shares` reads."""
+    rows: list[dict[str, Any]] = []
+    for _ in _noting(found, rows):
+        pass
+    return pd.DataFrame(rows)
+
+
 def _noting(found: Iterable[Prediction], rows: list[dict[str, Any]]) -> Iterator[Prediction]:
     for one in found:
         intersection, union = intersection_and_union(one.mask, one.target)
         named = ("video_id", "frame", "instance", "query", *GROUPS)
         rows.append({name: getattr(one.sample, name) for name in named})
+        others = [other.mask() for other in one.others]
         rows[-1] |= {
             "iou": intersection / union if union else 1.0,
             "right_half": points_at_the_right_half(one),
+            "right": is_right(one.mask, one.target, others),
+            "instances": 1 + len(others),  # that are annotated in the frame
+            "area": one.target.sum() / max(one.target.shape) ** 2,  # of the letterboxed square
         }
         yield one
 
@@ -88,6 +102,7 @@ def finish_run(
     *,
     train: SampleTensors,
     test: SampleTensors,
+    held_out: SampleTensors | None,
     seconds: float,
     runs: Path,
     starts_from: dict[str, str],
@@ -99,20 +114,32 @@ def finish_run(
 
     `<run_id>.safetensors` holds the matrices in half precision; the model is rounded to them before
     it is scored. `<run_id>.json` is written last, so a record always has its numbers.
-    starts_from: hashes of the weights of the runs that this one started from, by method. Raises
-    StorageError where the disk is full or closed.
+    held_out: of the profile's held-out training videos, where it has any. starts_from: hashes of
+    the weights of the runs that this one started from, by method. Raises StorageError where the
+    disk is full or closed.
     """
     path = runs / f"{config.run_id}.json"
     saved = {k: v.half() if v.dim() > 1 else v for k, v in model.cpu().state_dict().items()}
     model.load_state_dict(saved)
     content = as_safetensors({k: v.contiguous() for k, v in saved.items()})
     write_bytes(path.with_suffix(".safetensors"), content, "the run's weights")
-    metrics, samples = evaluate(predictions(model, test, device=device, progress=show_progress))
+    segment = partial(predictions, model, device=device, progress=show_progress)
+    metrics, samples = evaluate(segment(test))
+    part = limits.spread(len(train), min(len(test), limits.TRAIN_SAMPLES))
     record = {
         "run_id": config.run_id,
         "config": config.describe(),
         "metrics": metrics,
         "breakdown": {by: breakdown(samples, by) for by in GROUPS},
+        "limits": {
+            "test": limits.shares(samples)
+            | {
+                "cue": limits.by_cue(samples),
+                "size": limits.by_size(samples, side=config.scale.networks.side),
+            },
+            "train": limits.shares(measured(segment(train, only=part))),
+            "held_out": held_out and limits.learning(held_out.samples, progress.curve),
+        },
         "samples": {"train": len(train), "test": len(test)},
         "data": {"train": train.fingerprint, "test": test.fingerprint},
         "features": test.store.key,

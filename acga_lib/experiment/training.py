@@ -24,7 +24,10 @@ from acga_lib.errors import CheckpointError, TrainingError
 from acga_lib.experiment import processes
 from acga_lib.experiment.checkpoint import Checkpoint, Progress, StepDone, TrainingLog
 from acga_lib.experiment.execution import PLAIN, Execution
+from acga_lib.experiment.inference import predictions
+from acga_lib.experiment.limits import CURVE_SAMPLES, curve_steps, spread
 from acga_lib.experiment.networks import build_network
+from acga_lib.experiment.results import measured
 from acga_lib.experiment.schedule import Stretch, epoch_batches, parts, steps_per_epoch, stretches
 from acga_lib.experiment.tensors import Batch, SampleTensors
 from acga_lib.i3d import load_i3d
@@ -105,17 +108,19 @@ def train(
     data: SampleTensors,
     *,
     work: Path,
+    held_out: SampleTensors | None = None,
     device: str = "cpu",
     execution: Execution = PLAIN,
     checkpoint_every: int = 100,
     progress: bool = True,
 ) -> Progress:
-    """Train `model` in place and leave it in eval mode -> the loss of every step.
+    """Train `model` in place and leave it in eval mode -> the loss of every step, and the curve.
 
     work: folder of the run's checkpoint and of its log. A checkpoint that lies there is continued;
     one of another configuration or of other data raises CheckpointError. Checkpoints are written
-    every `checkpoint_every` steps and at each stage's end. Raises TrainingError at a loss that is
-    not finite; the last checkpoint stays. Several processes (`processes.joined`) must all call.
+    every `checkpoint_every` steps and at each stage's end. held_out: samples on which the learning
+    curve is measured; training is the same with and without. Raises TrainingError at a loss that
+    is not finite; the last checkpoint stays. Several processes (`processes.joined`) must all call.
     """
     torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
     model.to(device).train()
@@ -125,8 +130,9 @@ def train(
     state = Progress()
     if saved:
         model.load_state_dict(saved["model"])
-        state = Progress(step=saved["step"], losses=saved["losses"])
+        state = Progress(step=saved["step"], losses=saved["losses"], curve=saved["curve"])
     plan = stretches(config, len(data))
+    points = curve_steps(plan[-1].end) if plan and held_out else set()
     main = processes.is_main()
     log = TrainingLog(work / "log.csv", step=state.step, device=device) if main else None
     bar = tqdm(
@@ -144,6 +150,8 @@ def train(
             state.step += 1
             state.losses.append(done.loss)
             bar.update()
+            if main and held_out and state.step in points:
+                state.curve.append({"step": state.step} | _score(model, held_out, device))
             if state.step % checkpoint_every == 0 or state.step == stretch.end:
                 bar.set_postfix(loss=f"{np.mean(state.losses[-100:]):.3f}")
                 if main:
@@ -151,6 +159,21 @@ def train(
     bar.close()
     model.eval()
     return state
+
+
+def _score(model: nn.Module, held_out: SampleTensors, device: str) -> dict[str, float]:
+    """A point of the learning curve; the model and torch's random numbers stay as they are."""
+    modes = {module: module.training for module in model.modules()}
+    part = spread(len(held_out), CURVE_SAMPLES)
+    with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed for its workers
+        found = predictions(model, held_out, only=part, device=device, progress=False)
+        samples = measured(found)
+    for module, training in modes.items():
+        module.training = training
+    return {
+        "mean_iou": round(float(samples["iou"].mean()), 5),
+        "right": round(float(samples["right"].mean()), 5),
+    }
 
 
 #: What turns gradients into a step.

@@ -14,6 +14,8 @@ from typing import Any
 from acga_lib.errors import DataError
 from acga_lib.files.storage import write_bytes
 from acga_lib.methods import METHODS
+from acga_lib.parameters import EMBEDDED
+from acga_lib.profiles import HEADLINES
 from acga_lib.published import METRICS
 
 Record = dict[str, Any]
@@ -59,6 +61,20 @@ def read_runs(runs: Path, *, data: str, profile: str, controls: bool = False) ->
     found.sort(key=lambda r: (order_of(r), r["config"]["run"]["seed"]))
     _hold_alike(found)
     return found
+
+
+def headline(runs: Path, *, data: str = EMBEDDED) -> str:
+    """The profile whose runs are shown where none is named: the first of `HEADLINES` with an ACGA.
+
+    Raises DataError where none has one.
+    """
+    for profile in HEADLINES:
+        if (runs / f"{data}-{profile}-acga-s0.json").is_file():
+            return profile
+    raise DataError(
+        f"{runs}: no run of ACGA on '{data}' in a profile of {', '.join(HEADLINES)}: restore the "
+        "committed ones (`git checkout -- results`), run `make reproduce`, or name another profile"
+    )
 
 
 def _hold_alike(records: list[Record]) -> None:
@@ -162,6 +178,7 @@ def _typed(record: Record) -> list[tuple[str, Any, Any]]:
     optional = (
         ("seconds", _is_number), ("seconds_per_query", _is_number), ("parameters", _is_count),
         ("data", _is_table), ("environment", _is_table), ("breakdown", _is_table),
+        ("limits", _is_table),
     )  # fmt: skip
     found += [(name, kind, record[name]) for name, kind in optional if name in record]
     for group, part in record.get("breakdown", {}).items():
@@ -169,6 +186,9 @@ def _typed(record: Record) -> list[tuple[str, Any, Any]]:
             name = f"breakdown.{group}.{value}"
             found += [(f"{name}.{of}", _is_share, one[of]) for of in ("mean_iou", "P@0.5")]
             found.append((f"{name}.samples", _is_count, one["samples"]))
+    for name, part in record.get("limits", {}).items():
+        told = ("right", "chance") if name in ("test", "train") else ()
+        found += [(f"limits.{name}.{of}", _is_share, part[of]) for of in told]
     return found
 
 

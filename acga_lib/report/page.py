@@ -21,6 +21,8 @@ from acga_lib.errors import DataError, KitError
 from acga_lib.files.records import read_run, read_runs, write_text
 from acga_lib.files.terminal import print_any_text
 from acga_lib.methods import METHODS
+from acga_lib.parameters import EMBEDDED
+from acga_lib.profiles import HEADLINES
 from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES
 from acga_lib.report.tables import HEADINGS
 
@@ -182,10 +184,11 @@ def _named(path: Path) -> tuple[str, str, str]:
     return kind, data, profile
 
 
-def _data_first(path: Path) -> tuple[bool, str, int]:
-    """The embedded benchmark before other data, then in the order of `SUBJECTS`."""
+def _data_first(path: Path) -> tuple[bool, str, int, str, int]:
+    """The embedded benchmark before other data, then as `HEADLINES` and `SUBJECTS` stand."""
     kind, data, profile = _named(path)
-    return data != "toy", f"{data}-{profile}", [*SUBJECTS, kind].index(kind)
+    shown = [*HEADLINES, profile].index(profile)
+    return data != EMBEDDED, data, shown, profile, [*SUBJECTS, kind].index(kind)
 
 
 def _title(path: Path) -> str:

@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from acga_lib.config import MAX_WORDS, ROOT
 from acga_lib.experiment.networks import build_network
 from acga_lib.files.records import write_text
-from acga_lib.i3d import I3D
+from acga_lib.i3d import I3D, STRIDE
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, MethodConfig
 from acga_lib.profiles import PROFILES
@@ -103,8 +103,8 @@ def _inputs(method: MethodConfig, batch: int) -> tuple[Tensor, Tensor, Tensor]:
         shape = (
             528,
             SEEN.frames // 4,
-            SEEN.side // 16,
-            SEEN.side // 16,
+            SEEN.side // STRIDE,
+            SEEN.side // STRIDE,
         )
         words = torch.empty(batch, MAX_WORDS, 300, device="meta")
     masks = torch.empty(batch, SEEN.side, SEEN.side, device="meta")

@@ -21,7 +21,7 @@ from acga_lib.errors import (
     QueryError,
     StorageError,
 )
-from acga_lib.experiment import pipeline
+from acga_lib.experiment import limits, pipeline
 from acga_lib.experiment.inference import load_run, predictions
 from acga_lib.experiment.results import evaluate
 from acga_lib.files.video import read_frames
@@ -137,6 +137,32 @@ def test_the_record_holds_what_its_weights_score(run, segmenter):
     assert json.loads(path.read_text())["metrics"] == pytest.approx(metrics)
     assert record["steps"] == 3 * -(-len(data.train) // 4)
     assert record["samples"] == {"train": len(data.train), "test": len(data.test)}
+
+
+def test_the_record_tells_what_limits_the_run(run, segmenter):
+    _, record, data = run
+    told, samples = record["limits"], data.test.samples
+    for one, (part, scored) in {
+        "test": (data.test, range(len(samples))),
+        "train": (data.train, limits.spread(len(data.train), len(samples))),
+    }.items():
+        masks = {(s.video_id, s.frame, s.instance): s.mask() for s in part.samples}
+        right, chances = [], []
+        for found in predictions(segmenter.model, part, only=scored, progress=False):
+            frame = {key[2]: mask for key, mask in masks.items()
+                     if key[:2] == (found.sample.video_id, found.sample.frame)}  # fmt: skip
+            shared = {instance: (found.mask & mask).sum() for instance, mask in frame.items()}
+            meant = shared.pop(found.sample.instance)
+            right.append(meant > max(shared.values(), default=0))
+            chances.append(1 / len(frame))
+        assert told[one]["samples"] == len(right) == len(scored)
+        assert told[one]["right"] == pytest.approx(np.mean(right))
+        assert told[one]["chance"] == pytest.approx(np.mean(chances))
+    for by in ("cue", "size"):
+        parts = told["test"][by].values()
+        assert sum(part["samples"] for part in parts) == len(samples)
+        counted = sum(part["right"] * part["samples"] for part in parts)
+        assert counted == pytest.approx(told["test"]["right"] * len(samples))
 
 
 def test_the_authors_scoring_thresholds_on_the_square_and_round_trips_the_truth(run, segmenter):

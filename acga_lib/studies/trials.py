@@ -1,0 +1,232 @@
+"""Which learning rate and batch suit which method: as many trials for each, never on test data.
+
+    python -m acga_lib.studies.trials [--profile toy] [--steps 400] [--methods acga hu …] [--jobs 2]
+
+A trial trains one method, briefly and with one setting changed, on the training videos that the
+profile does not hold out, and scores the held-out ones; the test split is never opened. Trials that
+are in `results/trials.json` are not made again, and one that was killed goes on at its checkpoint.
+They say nothing about data that were drawn anew since: then delete the file.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from acga_lib.config import ROOT, RunConfig, choose
+from acga_lib.datasets import Sample
+from acga_lib.errors import ConfigError, KitError
+from acga_lib.experiment import pipeline
+from acga_lib.experiment.inference import predictions
+from acga_lib.experiment.limits import shares
+from acga_lib.experiment.results import environment, measured
+from acga_lib.experiment.training import build_model, train
+from acga_lib.files.locks import locked
+from acga_lib.files.records import read_json, write_text
+from acga_lib.files.terminal import print_any_text
+from acga_lib.methods import METHODS, Stage
+from acga_lib.profiles import PROFILES, Profile
+
+RECORD = ROOT / "results" / "trials.json"
+#: What is trained; a method of two streams is not trained itself.
+TRAINED = tuple(name for name, method in METHODS.items() if method.stages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a trial changes, as factors."""
+
+    name: str
+    rate: float = 1.0  #: of every learning rate
+    batch: float = 1.0  #: of the samples in a batch; as many samples are seen, in fewer steps
+
+
+#: What every method is tried with.
+TRIALS = (
+    Trial(name="as it is"),
+    Trial(name="a quarter of the rate", rate=0.25),
+    Trial(name="half the rate", rate=0.5),
+    Trial(name="twice the rate", rate=2.0),
+    Trial(name="four times the rate", rate=4.0),
+    Trial(name="twice the batch", batch=2.0),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRun(RunConfig):
+    """A run that is a trial: `steps` batches of its profile's size long."""
+
+    trial: Trial
+    steps: int
+    epochs: int = 1
+
+    @property
+    def scale(self) -> Profile:
+        """The profile with the trial's batches and length."""
+        profile = super().scale
+        size = round(profile.training.batch_size * self.trial.batch)
+        return profile.changed(batch_size=size, epochs=self.epochs)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The method's stages at the trial's rates."""
+        return tuple(
+            replace(stage, learning_rate=stage.learning_rate * self.trial.rate)
+            for stage in super().stages
+        )
+
+    @property
+    def run_id(self) -> str:
+        """The name of the trial's work folder."""
+        return f"{super().run_id}-{self.trial.name.replace(' ', '_')}-{self.steps}"
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What its record begins with; of trials with equal ones, one is enough."""
+        return {
+            "method": self.method, "trial": asdict(self.trial), "seed": self.seed,
+            "steps": self.steps, "profile": PROFILES[self.profile].record(),
+        }  # fmt: skip
+
+
+def make(run: TrialRun, *, device: str = "cpu") -> dict[str, Any]:
+    """Train a trial and score the held-out training videos -> its record.
+
+    Raises ConfigError for a profile that holds none out.
+    """
+    start = time.perf_counter()
+    model, apart = _trained(run, device=device)
+    data = pipeline.inputs_of(run, apart, device=device, progress=False).tensors(apart)
+    samples = measured(predictions(model, data, device=device, progress=False))
+    return run.key | {
+        "mean_iou": float(samples["iou"].mean()), **shares(samples),
+        "seconds": round(time.perf_counter() - start, 1),
+        "revision": environment(device)["revision"],
+    }  # fmt: skip
+
+
+def _trained(run: TrialRun, *, device: str) -> tuple[nn.Module, Sequence[Sample]]:
+    """A trial's network and its held-out samples; what it starts from is trained in the same way.
+
+    A checkpoint of a trial that has ended is its network.
+    """
+    needs = METHODS[run.method].needs
+    trained = {name: _trained(replace(run, method=name), device=device)[0] for name in needs}
+    samples, apart = pipeline.open_training(run, progress=False)
+    if not apart:
+        raise ConfigError(
+            f"profile '{run.profile}' holds no training video out, so nothing can be tried on it: "
+            "choose one with held_out above 0"
+        )
+    seen = run.steps * PROFILES[run.profile].training.batch_size
+    run = replace(run, epochs=math.ceil(seen / len(samples)))
+    part = samples[: seen // run.epochs]
+    inputs = pipeline.inputs_of(run, part, device=device, progress=False)
+    trunk = pipeline.network_path(run, METHODS[run.method].modality)
+    model = build_model(run, trunk=trunk, trained=trained)
+    work = pipeline.WORK / run.run_id
+    with locked(work / ".lock"):  # another trial may start from this one
+        train(run, model, inputs.tensors(part), work=work, device=device, progress=False)
+    return model, apart
+
+
+def missing(runs: Sequence[TrialRun], path: Path) -> list[TrialRun]:
+    """The trials that have no record. Raises DataError where the file is damaged."""
+    keys = [{name: record[name] for name in runs[0].key} for record in _read(path)]
+    return [run for run in runs if json.loads(json.dumps(run.key)) not in keys]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return read_json(path) if path.exists() else []
+
+
+def _made(runs: Sequence[TrialRun], jobs: int) -> Iterator[dict[str, Any]]:
+    """The records of trials as they end, `jobs` at a time, each in a process of its own."""
+    device = pipeline.default_device()
+    if jobs == 1:
+        yield from (make(run, device=device) for run in runs)
+        return
+    threads = max((os.cpu_count() or 1) // jobs, 1)
+    pool = ProcessPoolExecutor(
+        jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
+    )
+    try:
+        for done in as_completed([pool.submit(make, run, device=device) for run in runs]):
+            yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def overview(runs: Sequence[TrialRun], path: Path) -> pd.DataFrame:
+    """Mean IoU on the held-out videos in percent: a row per method, a column per trial."""
+    rows: dict[str, dict[str, float]] = {}
+    keys = [json.loads(json.dumps(run.key)) for run in runs]
+    for record in _read(path):
+        if {name: record[name] for name in runs[0].key} in keys:
+            found = rows.setdefault(record["method"], {})
+            found[record["trial"]["name"]] = 100 * record["mean_iou"]
+    return pd.DataFrame.from_dict(rows, orient="index").round(1)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line -> exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m acga_lib.studies.trials", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--methods", nargs="+", default=TRAINED, metavar="METHOD")
+    parser.add_argument("--profile", default="toy")
+    parser.add_argument("--steps", type=int, default=400, help="of each trial")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="trials at a time")
+    given = parser.parse_args(arguments)
+    print_any_text()
+    try:
+        run_all(given)
+    except KitError as error:
+        print(f"FAILED  trials: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run_all(given: argparse.Namespace) -> None:
+    """Make the trials that are missing and print how all of them ended.
+
+    Raises ConfigError for an unknown method or an impossible number, and as `make`.
+    """
+    for name in ("steps", "jobs"):
+        if getattr(given, name) < 1:
+            raise ConfigError(f"{name} must be 1 or more, not {getattr(given, name)}")
+    trained = {name: METHODS[name] for name in TRAINED}
+    runs = [
+        TrialRun(
+            method=choose("trained method", trained, name).name, profile=given.profile,
+            seed=given.seed, trial=trial, steps=given.steps,
+        )
+        for trial in TRIALS
+        for name in given.methods
+    ]  # fmt: skip
+    for record in _made(missing(runs, RECORD), given.jobs):
+        write_text(RECORD, json.dumps([*_read(RECORD), record], indent=1) + "\n")
+        print(
+            f"done    {record['method']}, {record['trial']['name']}: held-out mean IoU "
+            f"{100 * record['mean_iou']:.1f}, right {100 * record['right']:.0f} % "
+            f"({record['seconds']:.0f} s)", flush=True,
+        )  # fmt: skip
+    print(overview(runs, RECORD).to_string())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
