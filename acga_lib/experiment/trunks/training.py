@@ -182,13 +182,15 @@ class Pool:
                 self.error = error
                 self.grown.notify()
 
-    def choose(self, count: int, *, least: int, random: torch.Generator) -> Clips:
-        """`count` random clips, once there are at least `least`. Raises what drawing raised."""
+    def choose(self, stage: Stage, *, least: int, random: torch.Generator) -> Clips:
+        """A batch of a stage, once there are at least `least` clips. Raises what drawing raised."""
         with self.grown:
             self.grown.wait_for(lambda: self.drawn >= least or self.error)
         if self.error:
             raise self.error
-        return self.clips[torch.randperm(self.drawn, generator=random)[:count].to(self.device)]
+        first = int(torch.randint(TRUNK_FRAMES - stage.frames + 1, (), generator=random))
+        chosen = torch.randperm(self.drawn, generator=random)[: stage.batch_size]
+        return self.clips.stretch(first, stage.frames)[chosen.to(self.device)]
 
 
 @dataclass
@@ -229,9 +231,7 @@ def train_trunks(
     with Pool(stream, course.clips, device) as pool:
         for stage in course.stages:
             for step in range(stage.steps):
-                clips = pool.choose(stage.batch_size, least=course.first, random=random)
-                first = int(torch.randint(TRUNK_FRAMES - stage.frames + 1, (), generator=random))
-                clips = clips.stretch(first, stage.frames)
+                clips = pool.choose(stage, least=course.first, random=random)
                 views = Views.drawn(clips, random, side=stage.side)
                 rate = stage.learning_rate * _schedule(step / stage.steps)
                 for pupil in pupils.values():
