@@ -24,7 +24,7 @@ def of_each(shared: Tensor, clips: Tensor | None) -> Tensor:
     Sentences about one clip share all that depends on the clip alone. clips: the clip of each of
     the B sentences, int64 [B], counted among the U; None: every sentence has its own.
     """
-    return shared if clips is None else shared[clips]
+    return shared if clips is None else shared.index_select(0, clips)
 
 
 class VisionGuidedLanguageAttention(nn.Module):

@@ -121,7 +121,6 @@ class MultiResolutionDecoder(nn.Module):
             for head, seen in zip(heads, convolved, strict=True)
         )
         if self.fusion is not None:  # Eq. 12
-            maps, size = (small, medium, large), (large.shape[1], large.shape[2])
-            large = convolve_maps(maps, self.fusion.weight, size)
+            large = convolve_maps((small, medium, large), self.fusion.weight)
             large = large + self.fusion.get_parameter("bias")
         return small, medium, large
