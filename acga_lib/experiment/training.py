@@ -123,6 +123,8 @@ def train(
     is not finite; the last checkpoint stays. Several processes (`processes.joined`) must all call.
     """
     torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
+    # Every new tensor would be filled before it is written: a search aid that costs time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     model.to(device).train()
     _settle_statistics(model, config, device, execution)
     checkpoint = Checkpoint(work / "checkpoint.pt", identity=_identity(config, data))
