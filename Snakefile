@@ -83,6 +83,7 @@ rule all:
         [f"results/tables/{table}-{ID}.csv" for table in TABLES],
         f"results/tables/robustness-{ID}.csv" if EMBEDDED else [],
         f"results/figures/figure4-{ID}.png",
+        f"results/tables/summary-{ID}.csv",
         "results/index.html",
 
 rule features:
@@ -198,6 +199,7 @@ rule page:
         f"results/tables/robustness-{ID}.csv" if EMBEDDED else [],
         rules.figures.output,
     output:
+        f"results/tables/summary-{ID}.csv",
         "results/index.html",
     shell:
         "python -m acga_lib.report.page"
