@@ -84,6 +84,7 @@ rule all:
         f"results/tables/robustness-{ID}.csv" if EMBEDDED else [],
         f"results/figures/figure4-{ID}.png",
         "results/index.html",
+        "results/playground.html" if EMBEDDED else [],
 
 rule features:
     output:
@@ -201,3 +202,11 @@ rule page:
         "results/index.html",
     shell:
         "python -m acga_lib.report.page"
+
+rule playground:
+    input:
+        runs(["acga"])[:1],
+    output:
+        "results/playground.html",
+    shell:
+        "python -m acga_lib.report.playground --run {input:q}"
