@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from acga_lib.config import ROOT
@@ -27,8 +28,12 @@ PATIENCE = 150  #: seconds until the first answer, kernel and networks included
 
 @contextmanager
 def served(folder: Path, *command: str) -> Iterator[str]:
-    """The address of a Jupyter server on a copy of the notebook in `folder`, while it runs."""
-    shutil.copy(NOTEBOOK, folder)
+    """The address of a Jupyter server on the notebook, not yet run, in `folder`."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, folder / NOTEBOOK.name)
     for name, settings in SETTINGS.items():
         path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +118,7 @@ def explore(tab, shoot, where: str) -> None:
         tab.locator(".jupyter-widgets", has_text=said).first.wait_for()
         shoot(f"{where}-{sentence or 'empty'}")
     shown_anew(tab, lambda: say(tab, "right"))
-    assert tab.locator("text=Traceback").count() == 0
+    assert tab.get_by_text("Traceback (most recent call last)").count() == 0
 
 
 def test_jupyterlab_answers(tab, shoot, tmp_path):
@@ -123,6 +128,9 @@ def test_jupyterlab_answers(tab, shoot, tmp_path):
         tab.locator(".jp-Notebook").wait_for(timeout=1000 * PATIENCE)
         tab.get_by_role("menuitem", name="Run", exact=True).click()
         tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        # While cells run, no widget is answered.
+        prompt = tab.locator(".jp-CodeCell").last.locator(".jp-InputArea-prompt")
+        prompt.filter(has_text=re.compile(r"\[\d+\]")).wait_for(timeout=1000 * PATIENCE)
         explore(tab, shoot, "lab")
 
 
