@@ -85,6 +85,7 @@ rule all:
         f"results/figures/figure4-{ID}.png",
         f"results/tables/summary-{ID}.csv",
         "results/index.html",
+        "results/playground.html" if EMBEDDED else [],
 
 rule features:
     output:
@@ -203,3 +204,11 @@ rule page:
         "results/index.html",
     shell:
         "python -m acga_lib.report.page"
+
+rule playground:
+    input:
+        runs(["acga"])[:1],
+    output:
+        "results/playground.html",
+    shell:
+        "python -m acga_lib.report.playground --run {input:q}"
