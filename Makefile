@@ -1,5 +1,5 @@
 # make reproduce   everything, from an empty folder to results/index.html
-# make test        all tests, and every notebook's committed output
+# make test        all tests, every notebook's committed output, every exercise's solution
 # make check-data A2D_ROOT=<folder> JHMDB_ROOT=<folder>   what of the real data is there and sound
 # make bench       how fast the library is beside the authors' form, and how equal (minutes)
 # make lab         JupyterLab on the notebooks
@@ -43,7 +43,8 @@ test: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy acga_lib
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
-	$(BIN)/python -m pytest -q --nbval notebooks
+	PYTHONPATH=tests $(BIN)/python -m helpers.exercises build/solved
+	$(BIN)/python -m pytest -q --nbval build/solved
 
 # Ratios against the authors' form of the network, in one process: results/benchmarks/*.json.
 bench: setup

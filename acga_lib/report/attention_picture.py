@@ -15,78 +15,67 @@ from acga_lib.report.svg import (
 )
 
 EQUATIONS = (3, 4, 5, 6, 7, 8)  #: what `attention_picture` can light
-_TOP, _SAID = 78.0, 150.0  #: heights in the upper half: the picture's stream, the sentence's
-_GATE, _QUERY, _KEY, _VALUE = 278.0, 346.0, 412.0, 478.0  #: heights in the lower half
+_CELLS, _WORDS = 76.0, 146.0  #: heights of the word attention's two streams
+_GATE, _QUERY, _KEY, _VALUE = 72.0, 140.0, 206.0, 272.0  #: heights in the context attention
 
 
-def attention_picture(visual: Tensor, words: Tensor, *, lit: int | None = None) -> Diagram:
-    """What Eq. 3–8 do with F_VC [1, hw, D_V] and F_T [1, N, D_T]; lit: an equation's number.
+def attention_picture(visual: Tensor, words: Tensor, *, lit: int) -> Diagram:
+    """The attention of which Eq. `lit` is a part, for F_VC [1, hw, D_V] and F_T [1, N, D_T].
 
-    Raises ValueError for another number.
+    Raises ValueError for an equation that is not one of Eq. 3–8.
     """
-    if lit is not None and lit not in EQUATIONS:
+    if lit not in EQUATIONS:
         raise ValueError(f"Eq. {lit} is not in Figure 3: light one of {EQUATIONS}")
     cells, channels, count, features = *visual.shape[1:], *words.shape[1:]
     size = {"F_VC": f"{cells}×{channels}", "F_T": f"{count}×{features}",
             "F_TA": f"{cells}×{features}", "words": f"{cells}×{count}",
             "gate": f"1×{channels}", "cells": f"{cells}×{cells}"}  # fmt: skip
-    parts = {**_word_attention(size, lit), **_context_attention(size, lit)}
-    drawn = [dimmed(found, lit is not None and number != lit) for number, found in parts.items()]
-    said = "Both attentions of Figure 3 with the shapes of these features"
+    if lit in (3, 4):
+        name, color, height = "Word attention: vision guided language attention", LANGUAGE, 186
+        parts, vision, language = _word_attention(size, lit), _CELLS, _WORDS
+    else:
+        name, color, height = "Context attention: language guided vision attention", VISION, 308
+        parts, vision, language = _context_attention(size, lit), _KEY, _GATE
+    given = (("F_{VC}", "F_VC", vision, VISION), ("F_T", "F_T", language, LANGUAGE))
     return document(
-        980, 544, [*_frames(), *_inputs(size), *drawn],
-        description=said + (f"; lit: Eq. {lit}" if lit else ""),
+        980, height,
+        [
+            text((22, 20), name, color=color, anchor="start", bold=True),
+            text((958, 20), "· inner products, × channel by channel", anchor="end", size=11.5),
+            *(text((55, y - 8), title, size=16, color=ink) for title, _, y, ink in given),
+            *(text((55, y + 10), size[key], size=11.5) for _, key, y, _ in given),
+            *(dimmed(found, number != lit) for number, found in parts.items()),
+        ],
+        description=f"{name}, of Figure 3, with the shapes of these features; lit: Eq. {lit}",
     )  # fmt: skip
 
 
-def _frames() -> list[str]:
-    """The two halves and their names."""
-    halves = (
-        (14, 178, LANGUAGE, "Word attention: vision guided language attention"),
-        (208, 300, VISION, "Context attention: language guided vision attention"),
-    )
-    return [
-        f'<rect x="14" y="{top}" width="952" height="{height}" rx="10" fill="none" '
-        f'stroke="{color}" stroke-dasharray="5 4"/>'
-        + text((30, top + 18), name, color=color, anchor="start", bold=True)
-        for top, height, color, name in halves
-    ] + [text((30, 527), "· inner products    × channel by channel", anchor="start", size=12)]
-
-
-def _inputs(size: dict[str, str]) -> list[str]:
-    """F_VC and F_T, at the left of both halves."""
-    places = (("F_{VC}", "F_VC", _TOP, VISION), ("F_T", "F_T", _SAID, LANGUAGE),
-              ("F_T", "F_T", _GATE, LANGUAGE), ("F_{VC}", "F_VC", _KEY, VISION))  # fmt: skip
-    return [
-        text((55, y - 8), name, size=16, color=color) + text((55, y + 10), size[key], size=11.5)
-        for name, key, y, color in places
-    ]
-
-
-def _word_attention(size: dict[str, str], lit: int | None) -> dict[int, list[str]]:
+def _word_attention(size: dict[str, str], lit: int) -> dict[int, list[str]]:
     """Eq. 3 and 4."""
     return {
         3: [
-            arrow([(88, _TOP), (150, _TOP)], color=VISION),
-            box((200, _TOP), (96, 46), ["Linear", "Eq. 3"], color=LANGUAGE, lit=lit == 3),
-            arrow([(249, _TOP), (346, _TOP)], color=VISION, over="F_{VC→T}", under=size["F_TA"]),
+            arrow([(88, _CELLS), (150, _CELLS)], color=VISION),
+            box((200, _CELLS), (96, 46), ["Linear", "Eq. 3"], color=LANGUAGE, lit=lit == 3),
+            arrow([(249, _CELLS), (346, _CELLS)], color=VISION, over="F_{VC→T}",
+                  under=size["F_TA"]),
         ],
         4: [
-            join((359, _TOP), "·", color=LANGUAGE, lit=lit == 4),
-            arrow([(88, _SAID), (359, _SAID), (359, _TOP + 13)], color=LANGUAGE),
-            arrow([(371, _TOP), (446, _TOP)], color=LANGUAGE, under=size["words"]),
-            box((510, _TOP), (124, 46), ["softmax", "over words · Eq. 4"], color=LANGUAGE,
+            join((359, _CELLS), "·", color=LANGUAGE, lit=lit == 4),
+            arrow([(88, _WORDS), (359, _WORDS), (359, _CELLS + 13)], color=LANGUAGE),
+            arrow([(371, _CELLS), (446, _CELLS)], color=LANGUAGE, under=size["words"]),
+            box((510, _CELLS), (124, 46), ["softmax", "over words · Eq. 4"], color=LANGUAGE,
                 lit=lit == 4),
-            arrow([(573, _TOP), (696, _TOP)], color=LANGUAGE, over="shares", under=size["words"]),
-            join((709, _TOP), "·", color=LANGUAGE, lit=lit == 4),
-            arrow([(359, _SAID), (709, _SAID), (709, _TOP + 13)], color=LANGUAGE),
-            arrow([(721, _TOP), (880, _TOP)], color=LANGUAGE, under=size["F_TA"]),
-            text((912, _TOP), "F_{TA}", size=16, color=LANGUAGE),
+            arrow([(573, _CELLS), (696, _CELLS)], color=LANGUAGE, over="shares",
+                  under=size["words"]),
+            join((709, _CELLS), "·", color=LANGUAGE, lit=lit == 4),
+            arrow([(359, _WORDS), (709, _WORDS), (709, _CELLS + 13)], color=LANGUAGE),
+            arrow([(721, _CELLS), (880, _CELLS)], color=LANGUAGE, under=size["F_TA"]),
+            text((912, _CELLS), "F_{TA}", size=16, color=LANGUAGE),
         ],
     }  # fmt: skip
 
 
-def _context_attention(size: dict[str, str], lit: int | None) -> dict[int, list[str]]:
+def _context_attention(size: dict[str, str], lit: int) -> dict[int, list[str]]:
     """Eq. 5 to 8."""
     roles = (("Query", _QUERY), ("Key", _KEY), ("Value", _VALUE))
     return {

@@ -73,12 +73,14 @@ def test_drawing_leaves_no_hook_in_the_model():
 def test_figure_3_lights_the_equation_that_is_read(number):
     visual, words = torch.empty(1, 49, 216), torch.empty(1, 20, 300)
     picture = attention_picture(visual, words, lit=number)
-    assert picture.svg.count("<g opacity") == len(EQUATIONS) - 1
-    assert {"49×216", "20×300", "49×20", "49×49"} <= set(written(picture))
+    assert picture.svg.count("<g opacity") == (1 if number in (3, 4) else 3)
+    assert {"49×216", "20×300", "49×20" if number in (3, 4) else "49×49"} <= set(written(picture))
     with pytest.raises(ValueError, match="not in Figure 3"):
         attention_picture(visual, words, lit=9)
 
 
 def test_a_notebook_shows_a_picture_as_an_image_that_nothing_around_it_can_change():
     page = drawn()._repr_html_()
-    assert re.fullmatch(r'<img alt="[^"]+" style="[^"]+" src="data:image/svg\+xml;base64,\S+">', page)
+    assert re.fullmatch(
+        r'<img alt="[^"]+" style="[^"]+" src="data:image/svg\+xml;base64,\S+">', page
+    )
