@@ -43,8 +43,8 @@ test: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy acga_lib
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
-	PYTHONPATH=tests $(BIN)/python -m helpers.exercises build/solved
-	$(BIN)/python -m pytest -q --nbval build/solved
+	PYTHONPATH=tests $(BIN)/python -m helpers.exercises results/work/solved
+	$(BIN)/python -m pytest -q --nbval results/work/solved
 
 # Ratios against the authors' form of the network, in one process: results/benchmarks/*.json.
 bench: setup
