@@ -1,5 +1,5 @@
 # make reproduce   everything, from an empty folder to results/index.html
-# make test        all tests, and every notebook's committed output
+# make test        all tests, every notebook's committed output, every exercise's solution
 # make test-browser   the pages, JupyterLab and voila in a headless Chromium (minutes)
 # make check-data A2D_ROOT=<folder> JHMDB_ROOT=<folder>   what of the real data is there and sound
 # make bench       how fast the library is beside the authors' form, and how equal (minutes)
@@ -44,7 +44,8 @@ test: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy acga_lib
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests --ignore tests/browser
-	$(BIN)/python -m pytest -q --nbval notebooks
+	PYTHONPATH=tests $(BIN)/python -m helpers.exercises results/work/solved
+	$(BIN)/python -m pytest -q --nbval results/work/solved
 
 test-browser: .venv/.browser
 	$(BIN)/python -m pytest -q tests/browser
