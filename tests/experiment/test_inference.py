@@ -100,8 +100,7 @@ def test_a_pixel_shows_the_context_of_its_own_cell_of_the_square(run, segmenter)
     own = replace(found, cell_attention=np.eye(count, dtype=np.float32))  # each looks at itself
     for row, column in ((0, 0), (31, 63), (9, 40), (20, 5)):
         gathered = own.context_of(row, column)
-        assert gathered.shape == (32, 64) and gathered[row, column] > 0.2
-        assert gathered[row, column] > 0.7 * gathered.max()
+        assert gathered.shape == (32, 64) and gathered[row, column] > 0.5
         assert not gathered[(row + 16) % 32, (column + 32) % 64]
     assert replace(found, cell_attention=None).context_of(0, 0) is None
 
