@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from acga_lib.config import ROOT
+from acga_lib.config import HEADLINE_RUN, ROOT
 from acga_lib.errors import CheckpointError
 from acga_lib.experiment.inference import load_run
 from acga_lib.hashes import file_hash, hold_recorded, recorded_hash
@@ -32,6 +32,12 @@ def test_every_record_that_names_a_runs_weights_names_the_same():
     assert len(said) > 40
     for name, weights in said.items():
         assert {runs[name]["weights"]} == weights, name
+
+
+def test_the_run_that_is_taken_where_nobody_chooses_is_acgas_and_is_committed():
+    assert HEADLINE_RUN in COMMITTED_WEIGHTS
+    _, record = load_run(RUNS / f"{HEADLINE_RUN}.json")
+    assert record["config"]["run"]["method"] == "acga"
 
 
 @pytest.mark.parametrize("name", COMMITTED_WEIGHTS)
