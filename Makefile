@@ -1,5 +1,6 @@
 # make reproduce   everything, from an empty folder to results/index.html; PROFILE=night trains longer
-# make test        all tests, and every notebook's committed output
+# make test        all tests, every notebook's committed output, every exercise's solution
+# make test-browser   the pages, JupyterLab and voila in a headless Chromium (minutes)
 # make check-data A2D_ROOT=<folder> JHMDB_ROOT=<folder>   what of the real data is there and sound
 # make bench       how fast the library is beside the authors' form, and how equal (minutes)
 # make lab         JupyterLab on the notebooks
@@ -20,7 +21,7 @@ GIVEN := PROFILE DATASET DATA_ROOT REFERIT_ROOT JHMDB_ROOT A2D_ROOT SEEDS
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 
-.PHONY: setup reproduce check-data weights test bench lab
+.PHONY: setup reproduce check-data weights test test-browser bench lab
 setup: .venv/.installed
 
 # torch first and alone, so that nothing else decides which build of it is installed.
@@ -42,8 +43,18 @@ test: setup
 	$(BIN)/ruff check && $(BIN)/ruff format --check acga_lib tests
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy acga_lib
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
-	$(BIN)/python -m pytest -q --nbval notebooks
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests --ignore tests/browser
+	PYTHONPATH=tests $(BIN)/python -m helpers.exercises results/work/solved
+	$(BIN)/python -m pytest -q --nbval results/work/solved
+
+test-browser: .venv/.browser
+	$(BIN)/python -m pytest -q tests/browser
+
+# Playwright drives the system's Chromium; one of its own is not fetched.
+.venv/.browser: .venv/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[browser]'
+	command -v chromium || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	@touch $@
 
 # Ratios against the authors' form of the network, in one process: results/benchmarks/*.json.
 bench: setup

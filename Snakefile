@@ -83,7 +83,9 @@ rule all:
         [f"results/tables/{table}-{ID}.csv" for table in TABLES],
         f"results/tables/robustness-{ID}.csv" if EMBEDDED else [],
         f"results/figures/figure4-{ID}.png",
+        f"results/tables/summary-{ID}.csv",
         "results/index.html",
+        "results/playground.html" if EMBEDDED else [],
 
 rule features:
     output:
@@ -198,6 +200,15 @@ rule page:
         f"results/tables/robustness-{ID}.csv" if EMBEDDED else [],
         rules.figures.output,
     output:
+        f"results/tables/summary-{ID}.csv",
         "results/index.html",
     shell:
         "python -m acga_lib.report.page"
+
+rule playground:
+    input:
+        runs(["acga"])[:1],
+    output:
+        "results/playground.html",
+    shell:
+        "python -m acga_lib.report.playground --run {input:q}"

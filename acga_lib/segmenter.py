@@ -18,6 +18,7 @@ from acga_lib.experiment.features import MODALITIES, Recipe, Trunk
 from acga_lib.experiment.inference import load_run, threshold
 from acga_lib.experiment.networks import reader_of
 from acga_lib.files.footage import footage
+from acga_lib.files.video import Excerpt
 from acga_lib.methods import METHODS
 from acga_lib.profiles import Profile
 from acga_lib.text import Encoded, Vocabulary, WordVectors
@@ -55,6 +56,25 @@ class Segmentation:
     #: [H, W] how much context the pixels of the mask gather from each pixel (Eq. 8), sums to 1 on
     #: the feature grid; None without attention.
     context_attention: NDArray[np.float32] | None
+    #: [hw, hw] how much context each cell of the feature grid gathers from each (Eq. 8), rows sum
+    #: to 1; None without attention.
+    cell_attention: NDArray[np.float32] | None
+    box: Letterbox  #: where the frame lies in the square that the feature grid covers
+
+    def context_of(self, row: int, column: int) -> NDArray[np.float32] | None:
+        """[H, W] how much context one pixel of the frame gathers from each (Eq. 8).
+
+        Sums to 1 on the feature grid; None without attention.
+        """
+        if self.cell_attention is None:
+            return None
+        cells = round(len(self.cell_attention) ** 0.5)
+        rows, columns = self.box.content
+        down = rows.start + (row + 0.5) / self.box.height * (rows.stop - rows.start)
+        across = columns.start + (column + 0.5) / self.box.width * (columns.stop - columns.start)
+        cell = [int(place * cells / self.box.side) for place in (down, across)]
+        gathered = self.cell_attention[cell[0] * cells + cell[1]]
+        return _to_frame(torch.from_numpy(gathered), self.box)
 
     def overlay(self) -> NDArray[np.uint8]:
         """The frame with the mask in colour, uint8 [H, W, 3]."""
@@ -131,13 +151,23 @@ class Segmenter:
         self.encode(query)  # before the work on the video
         return self.clip(video, frame).segment(query)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How many frames before and after the one meant a clip reads at most.
+
+        One neighbour more than the clip has, because flow looks one frame ahead.
+        """
+        length = max(recipe.frames for recipe, _ in self.extractors)
+        return length // 2, length - length // 2
+
     @torch.inference_mode()
     def clip(self, video: Any, frame: int | None = None) -> "SeenClip":
         """One frame with all that depends on its clip alone, computed once for any sentences.
 
         Arguments and errors as of `segment`.
         """
-        sample = _given(video, frame, max(recipe.frames for recipe, _ in self.extractors))
+        before, after = self.reach
+        sample = _sample(*footage(video, frame, before=before, after=after))
         found = []
         for recipe, network in self.extractors:
             inputs = MODALITIES[recipe.modality].inputs(recipe, [sample])
@@ -162,6 +192,11 @@ class SeenClip:
     sample: GivenFrames
     features: Tensor  #: [1, ...]
 
+    @property
+    def frame(self) -> NDArray[np.uint8]:
+        """[H, W, 3] RGB, the frame that is segmented."""
+        return self.sample.frames[self.sample.frame - 1]
+
     def segment(self, query: str) -> Segmentation:
         """Segment what `query` means. Raises QueryError as `Segmenter.segment`."""
         return self.segment_each([query])[0]
@@ -175,28 +210,25 @@ class SeenClip:
         out = self.segmenter.model(self.features, words, of)
         side = self.segmenter.extractors[0][0].side
         box = Letterbox(height=self.sample.height, width=self.sample.width, side=side)
-        frame, found = self.sample.frames[self.sample.frame - 1], []
+        found = []
         for index, (query, one) in enumerate(zip(queries, encoded, strict=True)):
             response = box.restore_response(out.large[index].sigmoid().numpy())
             mask = threshold(response)
-            maps = context = None
+            maps = context = gathered = None
             if out.word_attention is not None and out.context_attention is not None:
                 grids = out.word_attention[index, :, : len(one.tokens)].T
                 maps = np.stack([_to_frame(grid, box) for grid in grids])
+                gathered = out.context_attention[index].numpy()
                 context = _to_frame(_context_of(mask, out.context_attention[index], box), box)
             found.append(Segmentation(
-                frame, query, one.tokens, one.unknown, mask, response, maps, context
+                self.frame, query, one.tokens, one.unknown, mask, response, maps, context,
+                gathered, box,
             ))  # fmt: skip
         return found
 
 
-def _given(video: Any, frame: Any, length: int) -> GivenFrames:
-    """One frame as a sample of the stretch of the video that a clip of `length` frames reads.
-
-    A neighbour more than the clip has, because flow looks one frame ahead. Raises DataError as
-    `Segmenter.segment`.
-    """
-    name, found = footage(video, frame, before=length // 2, after=length - length // 2)
+def _sample(name: str, found: Excerpt) -> GivenFrames:
+    """A frame with its neighbours, of the video of this name, as a sample."""
     return GivenFrames(
         video_id=name, frame=found.position + 1, instance=0, query="",
         height=found.frames.shape[1], width=found.frames.shape[2], frame_count=len(found.frames),

@@ -249,6 +249,12 @@ def _read_counts(path: Path) -> dict[str, int]:
         raise DataError(f"{path}: no list of word counts ({error!r}); {advice(path)}") from error
 
 
+def frequent_words() -> list[str]:
+    """The words of A2D Sentences, most frequent first. Raises DataError."""
+    counts = _read_counts(data_file("word_vectors", WORD_COUNTS))
+    return sorted(counts, key=lambda word: -counts[word])
+
+
 def whiten(
     vectors: NDArray[np.float32], weights: NDArray[np.float64], *, length: float
 ) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acga_lib.config import ROOT
+from acga_lib.config import HEADLINE_RUN, ROOT
 from acga_lib.errors import CheckpointError, DataError
 from acga_lib.experiment.inference import load_run
 from acga_lib.files.records import headline
@@ -48,6 +48,7 @@ def test_every_record_that_names_a_runs_weights_names_the_same():
 
 def test_what_is_shown_where_no_run_is_named_has_its_weights_committed():
     shown = headline(RUNS)
+    assert f"toy-{shown}-acga-s0" == HEADLINE_RUN
     assert {f"toy-{shown}-{method}-s0" for method in ("acga", "gavrilyuk")} <= {*COMMITTED_WEIGHTS}
 
 

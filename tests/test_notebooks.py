@@ -5,6 +5,7 @@ import subprocess
 
 import nbformat
 import pytest
+from helpers.exercises import CELLS, exercises, solved, tagged
 
 from acga_lib.config import ROOT
 from acga_lib.jobs import colab
@@ -54,11 +55,46 @@ def test_it_was_executed_once_from_top_to_bottom_without_an_error(notebook):
 
 
 def test_it_is_a_lesson_of_a_readable_size(notebook):
-    assert 25 <= len(notebook.cells) <= 65
+    practice = [cell.id for exercise in exercises(notebook) for cell in exercise]
+    lesson = [cell for cell in notebook.cells if cell.id not in practice]
+    assert 25 <= len(lesson) <= 85
     for cell in code(notebook):
         assert len(cell.source.splitlines()) <= 15, cell.source
-    prose = sum(len(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
-    assert prose >= 0.5 * sum(len(cell.source) for cell in code(notebook))
+    prose = sum(len(cell.source) for cell in lesson if cell.cell_type == "markdown")
+    assert prose >= 0.5 * sum(len(cell.source) for cell in lesson if cell.cell_type == "code")
+
+
+def test_an_exercise_is_a_question_a_stub_a_check_and_a_folded_solution(notebook):
+    found = exercises(notebook)
+    for exercise in found:
+        for cell, (kind, tag, pattern) in zip(exercise, CELLS, strict=True):
+            assert cell.cell_type == kind and (tag is None or tagged(cell, tag)), cell.source
+            assert re.fullmatch(pattern, cell.source, re.S), cell.source
+    used = sum(
+        tagged(cell, tag) for cell in notebook.cells for tag in ("exercise", "check", "solution")
+    )
+    assert used == 3 * len(found), "a stub, a check or a solution stands alone"
+
+
+def test_a_solution_defines_what_its_stub_does(notebook):
+    for (_, stub, *_), (_, answer, *_) in zip(
+        exercises(notebook), exercises(solved(notebook)), strict=True
+    ):
+        first = [cell.source.splitlines()[0] for cell in (stub, answer)]
+        assert first[0] == first[1], first
+        assert "..." not in answer.source
+
+
+def test_plumbing_is_folded_in_every_viewer_that_can_fold(notebook):
+    """JupyterLab, Colab and the exported page each have their own mark; the setup has all three."""
+    for cell in code(notebook):
+        marks = (
+            cell.metadata.get("jupyter", {}).get("source_hidden", False),
+            cell.metadata.get("cellView") == "form",
+            tagged(cell, "hide-input"),
+        )
+        assert len(set(marks)) == 1, cell.source
+    assert tagged(code(notebook)[0], "hide-input"), "run python -m acga_lib.jobs.colab"
 
 
 def test_its_links_lead_to_files_of_the_repository(path, notebook):

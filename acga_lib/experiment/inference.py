@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from acga_lib.clip import Letterbox
-from acga_lib.config import choose
+from acga_lib.config import choose, hold_checkout
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, ConfigError, DataError
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.tensors import Batch, SampleTensors
+from acga_lib.files.paths import given_path
 from acga_lib.files.records import read_json
 from acga_lib.hashes import file_hash
 from acga_lib.methods import METHODS
@@ -30,12 +31,13 @@ from acga_lib.weights import load_tensors, misfit
 SCORINGS = ("original", "authors")
 
 
-def threshold(response: NDArray[np.float32]) -> NDArray[np.bool_]:
+def threshold(response: NDArray[np.float32], share: float = 0.5) -> NDArray[np.bool_]:
     """Sec. 3.4: foreground where the response (a probability) exceeds half of its maximum.
 
-    Never empty, since the maximum exceeds half of itself.
+    Never empty, since the maximum exceeds half of itself. share: another part of the maximum than
+    one half, below 1.
     """
-    return response > 0.5 * response.max()
+    return response > share * response.max()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,24 @@ def _predict(
         mask, target = box.authors_restore(threshold(square)), box.authors_round_trip(target)
     score = float(response[mask].mean()) if mask.any() else 0.0
     return Prediction(sample, mask, target, score, response, others)
+
+
+def find_run(run: str, runs: Path) -> Path:
+    """The record of a run that is given by its name, among the records in `runs`, or by its path.
+
+    Raises CheckpointError where there is none of that name, ConfigError where it is in a checkout.
+    """
+    if run.endswith(".json"):
+        return given_path(run, "the run record")
+    path = runs / f"{run}.json"
+    if not path.is_file():
+        hold_checkout("the trained runs")
+        there = sorted(one.stem for one in runs.glob("*.safetensors"))
+        raise CheckpointError(
+            f"{path}: no such run; those with weights are {', '.join(there) or 'none'}; train it "
+            "with notebook 04_train, or give the path of its record"
+        )
+    return path
 
 
 def load_run(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:

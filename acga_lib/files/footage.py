@@ -9,8 +9,11 @@ import itertools
 import operator
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,14 @@ from numpy.typing import NDArray
 
 from acga_lib.errors import DataError
 from acga_lib.files.stills import read_image
-from acga_lib.files.video import Excerpt, hold_frame, read_around
+from acga_lib.files.video import (
+    Excerpt,
+    count_packets,
+    each_frame,
+    frame_rate,
+    hold_frame,
+    read_around,
+)
 
 #: What to give instead.
 GIVE = (
@@ -29,6 +39,8 @@ GIVE = (
 #: How messages call frames in memory.
 IN_MEMORY = "the given frames"
 PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+#: Frames per second of what does not tell, such as a folder of pictures.
+USUAL_RATE = Fraction(25)
 
 
 def footage(video: Any, frame: Any = None, *, before: int, after: int) -> tuple[str, Excerpt]:
@@ -54,6 +66,58 @@ def footage(video: Any, frame: Any = None, *, before: int, after: int) -> tuple[
         files = [existing(os.fspath(one)) for one in video]
         return IN_MEMORY, _around(IN_MEMORY, files, number, before, after, read_image)
     return IN_MEMORY, _around(IN_MEMORY, _pixels(video), number, before, after, np.asarray)
+
+
+@dataclass(frozen=True, eq=False)
+class Showing:
+    """A video to go through once, from its first frame to its last."""
+
+    path: Path
+    count: int  #: of frames, at most
+    rate: Fraction  #: frames per second
+    frames: Iterator[NDArray[np.uint8]]  #: [H, W, 3] each, RGB, decoded when asked for
+
+
+def showing(video: str | os.PathLike[str]) -> Showing:
+    """A video file, or a folder of JPEG or PNG frames, frame after frame; none is decoded yet.
+
+    Raises DataError where it is neither; what is wrong with a frame is raised at that frame.
+    """
+    path = existing(os.fspath(video))
+    if path.is_file():
+        count, rate = count_packets(path), frame_rate(path) or USUAL_RATE
+        if not count:
+            raise DataError(f"{path}: holds no undamaged video frame: fetch the file again")
+        return Showing(path, count, rate, each_frame(path))
+    files = pictures(path)
+    return Showing(path, len(files), USUAL_RATE, _each_picture(path, files))
+
+
+def _each_picture(folder: Path, files: Sequence[Path]) -> Iterator[NDArray[np.uint8]]:
+    first = None
+    for file in files:
+        found = read_image(file)
+        first = first or found.shape
+        _hold_alike(folder, found.shape, first)
+        yield found
+
+
+def in_turn(
+    frames: Iterable[NDArray[np.uint8]], *, every: int, before: int, after: int
+) -> Iterator[tuple[NDArray[np.uint8], Excerpt | None]]:
+    """Each frame in order; the first, and every `every`-th after it, with its neighbours.
+
+    Held are no more frames than one with its neighbours, fewer of which are found at the edges.
+    """
+    kept: deque[NDArray[np.uint8] | None] = deque([None] * (before + after), before + 1 + after)
+    for index, found in enumerate(itertools.chain(frames, [None] * after), start=-after):
+        kept.append(found)
+        frame = kept[before] if index >= 0 else None
+        if frame is not None and index % every == 0:
+            there = [one for one in kept if one is not None]
+            yield frame, Excerpt(np.stack(there), position=min(before, index))
+        elif frame is not None:
+            yield frame, None
 
 
 def _are_paths(video: Any) -> bool:
@@ -163,11 +227,13 @@ def _around(
     first = max(number - 1 - before, 0)
     found = [read(one) for one in frames[first : number + after]]
     for one in found:
-        if one.shape != found[0].shape:
-            raise DataError(
-                f"{name}: frames of {found[0].shape} and of {one.shape}: bring them to one size"
-            )
+        _hold_alike(name, one.shape, found[0].shape)
     return Excerpt(_as_uint8(np.stack(found)), position=number - 1 - first)
+
+
+def _hold_alike(name: str | Path, shape: tuple[int, ...], first: tuple[int, ...]) -> None:
+    if shape != first:
+        raise DataError(f"{name}: frames of {first} and of {shape}: bring them to one size")
 
 
 def _pixels(video: Any) -> list[NDArray]:

@@ -65,10 +65,27 @@ def read_frames(
         DataError: the file is missing or damaged, holds fewer frames than expected, or frames of
             several sizes.
     """
-    with _open(path) as video:
-        frames = [video.pixels(frame, size) for frame in video.frames()]
+    frames = list(each_frame(path, size=size))
     _hold_count(path, len(frames), expected)
     return np.stack(frames)
+
+
+def each_frame(
+    path: str | Path, *, size: tuple[int, int] | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """Decode a whole video, one frame in memory at a time: uint8 [H, W, 3] each.
+
+    Arguments and errors as of `read_frames`; what is wrong with a frame is raised at that frame.
+    """
+    with _open(path) as video:
+        for frame in video.frames():
+            yield video.pixels(frame, size)
+
+
+def frame_rate(path: str | Path) -> Fraction | None:
+    """Frames per second, on average; None where the file does not tell. Raises DataError."""
+    with _open(path) as video:
+        return video.stream.average_rate
 
 
 def read_clip(
@@ -98,7 +115,7 @@ def read_clip(
         DataError: missing or damaged file, fewer frames than expected, or than the clip needs.
     """
     if expected is not None:
-        _hold_count(path, _count_packets(path), expected)
+        _hold_count(path, count_packets(path), expected)
     wanted, last = set(indices), max(indices)
     found: dict[int, NDArray[np.uint8]] = {}
     with _open(path) as video:
@@ -257,8 +274,11 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def _count_packets(path: str | Path) -> int:
-    """Number of undamaged coded pictures, an upper bound of the frames, without decoding any."""
+def count_packets(path: str | Path) -> int:
+    """Number of undamaged coded pictures, an upper bound of the frames, without decoding any.
+
+    Raises DataError where the file cannot be opened.
+    """
     with _open(path) as video:
         packets = video.container.demux(video.stream)
         return sum(packet.size > 0 and not packet.is_corrupt for packet in packets)

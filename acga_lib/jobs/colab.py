@@ -36,6 +36,8 @@ if "google.colab" in sys.modules:
     sys.path.insert(0, str(Path("acga-kit").resolve()))
     from acga_lib.jobs import colab
     colab.welcome(drive=False)  # True: also look for datasets on your Google Drive"""
+#: How a cell is folded: JupyterLab, Colab and the results page each read a mark of their own.
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     "(https://colab.research.google.com/github/{name}/blob/main/notebooks/{notebook})"
@@ -120,7 +122,7 @@ def move(address: str, root: Path = ROOT) -> None:
 
 
 def write_notebook(path: Path, root: Path = ROOT) -> None:
-    """Put the setup cell and the badge into a notebook; nothing else in the file changes.
+    """Put the setup cell, folded, and the badge into a notebook; nothing else in the file changes.
 
     Raises ConfigError where the notebook has no setup cell or no badge to be replaced.
     """
@@ -137,6 +139,7 @@ def write_notebook(path: Path, root: Path = ROOT) -> None:
     text = link.sub(lambda _: badge(path.name, root), "".join(badges[0]["source"]))
     badges[0]["source"] = text.splitlines(keepends=True)
     setups[0]["source"] = setup_cell(root).splitlines(keepends=True)
+    setups[0]["metadata"] = FOLDED
     write_text(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
 

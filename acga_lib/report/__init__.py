@@ -1,4 +1,4 @@
-"""Run records as pictures, tables and the results page; nothing here trains or measures.
+"""Run records as pictures, tables and the results page; answers as an explorer and as a video.
 
-May import everything but `jobs`.
+Nothing here trains or measures. May import everything but `jobs`.
 """

@@ -5,7 +5,7 @@ were measured on different data.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 from acga_lib.errors import DataError
 from acga_lib.files.records import Record, write_text
 from acga_lib.methods import METHODS
-from acga_lib.published import ABLATION, METRICS, TABLE_3, PublishedTable
+from acga_lib.published import ABLATION, METRICS, TABLE_1, TABLE_3, PublishedTable
 
 #: How tables head the metrics. "mAP" is the paper's: the mean of P@0.50:0.05:0.95, not COCO's.
 HEADINGS = dict(zip(METRICS, METRICS, strict=True)) | {
@@ -205,6 +205,37 @@ def by_group(records: Sequence[Record], group: str, metric: str = "mean_iou") ->
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def small_table(records: Sequence[Record]) -> tuple[pd.DataFrame, str]:
+    """Mean IoU of the paper's rows there, here, and here by deciding cue, as text; and its note.
+
+    Without columns of cues where the data do not have them.
+    """
+    paper = TABLE_3.rows | TABLE_1.rows
+    shown = [record for record in records if method_of(record) in paper]
+    cues, rows = by_group(shown, "cue"), []
+    for name, runs in by_method(shown).items():
+        here = 100 * pd.Series([run["metrics"]["mean_iou"] for run in runs])
+        row = {"Method": TABLE_1.title(name), "Paper": f"{paper[name][-1]:.1f}"}
+        row["Here"] = plus_minus(here.mean(), here.std())
+        by = cues.loc[METHODS[name].title].items()
+        rows.append(row | {str(cue): f"{value:.1f}" for cue, value in by})
+    note = (
+        f"Mean IoU in percent. Paper: A2D Sentences, 512 × 512 pixels. Here: {measured(shown)}; "
+        "then by the cue that decides whom a sentence means, with its number of samples, where the "
+        "data tell. Compare the order of the rows and the steps between them, not their height."
+        f"\n\n{_runs(shown)}"
+    )
+    return pd.DataFrame(rows), note
+
+
+def pairs_in_order(records: Sequence[Record], table: PublishedTable) -> tuple[int, int]:
+    """How many pairs of a table's rows have the paper's order of mean IoU here, and of how many."""
+    ours, place = summary(records)["mean_iou", "mean"], METRICS.index("mean_iou")
+    both = [(row[place], ours[name]) for name, row in table.rows.items() if name in ours.index]
+    pairs = list(combinations(both, 2))
+    return sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs), len(pairs)
+
+
 def beside_the_control(records: Sequence[Record], controls: Sequence[Record]) -> pd.DataFrame:
     """A method trained with true and with shuffled sentences, in percent: "mean ± std".
 
@@ -232,22 +263,33 @@ EVERY_RUN = (
 )
 
 
-def note(records: Sequence[Record], table: PublishedTable) -> str:
-    """What a reader must know of a table beside ours, and the runs that it rests on."""
+def measured(records: Sequence[Record]) -> str:
+    """On what, how large and how often the runs of a table were measured, as part of a sentence."""
     run, samples = records[0]["config"]["run"], records[0]["samples"]
     profile, data = records[0]["config"]["profile"], records[0]["config"]["data"]
     drawn = " (the embedded benchmark: drawn scenes)" if data == "toy" else ""
-    tested = records[0].get("tested_on", data)
     seeds = ", ".join(map(str, sorted({seed_of(record) for record in records})))
     return (
+        f"training data '{data}'{drawn}, {samples['test']} test samples, "
+        f"profile '{run['profile']}' ({profile['side']} × {profile['side']} pixels, "
+        f"{profile['epochs']} epochs), seeds {seeds}; mean ± standard deviation over seeds"
+    )
+
+
+def _runs(records: Sequence[Record]) -> str:
+    """The last paragraph of every table: the runs that it rests on."""
+    return f"Runs: {', '.join(record['run_id'] for record in records)}."
+
+
+def note(records: Sequence[Record], table: PublishedTable) -> str:
+    """What a reader must know of a table beside ours, and the runs that it rests on."""
+    tested = records[0].get("tested_on", records[0]["config"]["data"])
+    return (
         f"Rows '{table.measured_on}' are the numbers that the paper publishes, at 512 × 512 "
-        f"pixels. Rows '{tested} (here)' were measured with this kit: training data '{data}'"
-        f"{drawn}, {samples['test']} test samples, profile '{run['profile']}' "
-        f"({profile['side']} × {profile['side']} pixels, {profile['epochs']} epochs), "
-        f"seeds {seeds}; mean ± standard deviation over seeds. {EVERY_RUN} "
-        "All in percent; mAP is the mean of P@0.50:0.05:0.95. The two were measured on different "
-        "data: compare the order of the rows and the steps between them, not their height.\n\n"
-        f"Runs: {', '.join(record['run_id'] for record in records)}."
+        f"pixels. Rows '{tested} (here)' were measured with this kit: {measured(records)}. "
+        f"{EVERY_RUN} All in percent; mAP is the mean of P@0.50:0.05:0.95. The two were measured "
+        "on different data: compare the order of the rows and the steps between them, not their "
+        f"height.\n\n{_runs(records)}"
     )
 
 

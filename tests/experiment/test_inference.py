@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -89,6 +90,19 @@ def test_a_segmentation_has_the_frame_its_mask_and_both_maps(run, segmenter):
     assert np.array_equal(found.overlay()[~found.mask], found.frame[~found.mask])
     middle = segmenter.segment(sample.video_path, "a red car")
     assert np.array_equal(middle.frame, frames[len(frames) // 2])
+
+
+def test_a_pixel_shows_the_context_of_its_own_cell_of_the_square(run, segmenter):
+    """With margins above and below: a wide frame lies in the middle rows of the square."""
+    found = segmenter.segment(np.full((1, 32, 64, 3), 90, np.uint8), "a red car")
+    count = len(found.cell_attention)
+    np.testing.assert_allclose(found.cell_attention.sum(axis=1), 1, atol=1e-4)
+    own = replace(found, cell_attention=np.eye(count, dtype=np.float32))  # each looks at itself
+    for row, column in ((0, 0), (31, 63), (9, 40), (20, 5)):
+        gathered = own.context_of(row, column)
+        assert gathered.shape == (32, 64) and gathered[row, column] > 0.5
+        assert not gathered[(row + 16) % 32, (column + 32) % 64]
+    assert replace(found, cell_attention=None).context_of(0, 0) is None
 
 
 @pytest.mark.parametrize("frame", [1, 5, None, 20])  # at the edges and in the middle

@@ -12,7 +12,7 @@ from helpers.footage import corner, picture, told, turn, write_video
 from PIL import Image
 
 from acga_lib.errors import DataError
-from acga_lib.files.footage import footage
+from acga_lib.files.footage import footage, in_turn, showing
 
 FRAMES = np.stack([picture(index) for index in range(12)])
 AROUND = {"before": 2, "after": 3}
@@ -152,11 +152,44 @@ def test_a_video_taken_sideways_is_upright_in_every_form(tmp_path):
     assert corner(read(tmp_path / "frames", 1).frames[0]) == "top right"
 
 
+@pytest.mark.parametrize("every", [1, 5, 20])
+@pytest.mark.parametrize("before", [0, 3, 20])
+@pytest.mark.parametrize("after", [0, 2, 20])
+def test_a_video_gone_through_once_gives_the_neighbours_that_reading_around_a_frame_gives(
+    tmp_path, folder, every, before, after
+):
+    reach = {"before": before, "after": after}
+    for path in (write_video(tmp_path / "clip.mp4"), folder):
+        shown = showing(path)
+        assert (shown.path, shown.count, shown.rate) == (path, len(FRAMES), 25)
+        turns = list(in_turn(shown.frames, every=every, **reach))
+        for number, (frame, found) in enumerate(turns, start=1):
+            alone = footage(path, number, **reach)[1]
+            assert np.array_equal(frame, alone.frames[alone.position])
+            assert (found is None) == bool((number - 1) % every)
+            if found is not None:
+                assert np.array_equal(found.frames, alone.frames)
+                assert found.position == alone.position
+        assert len(turns) == len(FRAMES)
+
+
+def test_what_is_no_video_to_go_through_is_named(tmp_path, folder):
+    (tmp_path / "text.mp4").write_text("no video")
+    for name in ("text.mp4", "absent.mp4"):
+        with pytest.raises(DataError, match=name):
+            showing(tmp_path / name)
+    Image.fromarray(FRAMES[0][:-2]).save(folder / "frame 7.png")
+    with pytest.raises(DataError, match="bring them to one size"):
+        list(showing(folder).frames)
+
+
 PEAK = """
 import resource, sys
-from acga_lib.files.footage import footage
+from acga_lib.files.footage import footage, in_turn, showing
 from acga_lib.files.video import read_clip
 footage(sys.argv[1], None, before=8, after=8)
+for _ in in_turn(showing(sys.argv[1]).frames, every=100, before=8, after=8):
+    pass
 read_clip(sys.argv[1], [5, 6, 7, int(sys.argv[2]) - 1], expected=int(sys.argv[2]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # KiB
 """

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.records import BASE, changed, write_record
 from matplotlib.text import Text
+from PIL import Image
 
-from acga_lib.config import run_config
 from acga_lib.datasets.a2d import A2DSample
 from acga_lib.errors import DataError
 from acga_lib.experiment import pipeline
@@ -21,43 +22,12 @@ from acga_lib.metrics import segmentation_metrics
 from acga_lib.published import (
     A2D_SENTENCES,
     ABLATION,
-    METRICS,
     TABLE_3,
     TABLES,
     PublishedTable,
 )
-from acga_lib.report import charts, figures, page, tables
+from acga_lib.report import charts, figures, findings, page, tables
 from acga_lib.report.figures import COLORS, Column, overlays
-
-#: Hu et al. belong to no ablation and read sentences as numbers.
-LEVELS = {"hu": 0.2}
-BASE = {"baseline": 0.30, "mrf": 0.35, "mrf_wbce": 0.38, "acga": 0.45, "gavrilyuk": 0.28}
-
-
-def write_record(runs: Path, *, method: str, seed: int, shuffled: bool = False) -> Path:
-    """A record as `finish_run` writes it, with invented scores that depend on method and seed."""
-    config = run_config(method=method, seed=seed, profile="toy", shuffle_queries=shuffled)
-    level = (0.2 if shuffled else (BASE | LEVELS)[method]) + 0.01 * seed**2
-    record = {
-        "run_id": config.run_id,
-        "config": config.describe(),
-        "metrics": dict.fromkeys(METRICS, level) | {"coco_ap": level, "right_half": 0.5 + seed / 9},
-        "breakdown": {
-            "cue": {
-                "place": {"mean_iou": level, "P@0.5": level, "samples": 4},
-                "actor": {"mean_iou": level / 2, "P@0.5": level, "samples": 9},
-            },
-            "actor": {},
-            "action": {},
-        },
-        "samples": {"train": 20, "test": 13},
-        "seconds": 90.0,
-        "environment": {"device": "cpu", "revision": "abc1234"},
-    }
-    path = runs / f"{config.run_id}.json"
-    runs.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record))
-    return path
 
 
 @pytest.fixture
@@ -168,16 +138,6 @@ def test_a_broken_record_is_named(runs: Path) -> None:
     broken.write_text(broken.read_text()[:-20])
     with pytest.raises(DataError, match=re.escape(broken.name)):
         read_runs(runs, data="toy", profile="toy")
-
-
-def changed(path: Path, keys: str, value: object) -> None:
-    """Write another value into a record, at "config.run.seed" or the like."""
-    record = part = json.loads(path.read_text())
-    *groups, last = keys.split("/")
-    for group in groups:
-        part = part[group]
-    part[last] = value
-    path.write_text(json.dumps(record))
 
 
 @pytest.mark.parametrize(
@@ -311,7 +271,8 @@ def make_results(runs: Path) -> Path:
         table, runs.parent / "tables" / "table3-toy-toy", note=tables.note(records, TABLE_3)
     )  # fmt: skip
     (runs.parent / "figures").mkdir()
-    (runs.parent / "figures" / "figure4-toy-toy.png").write_bytes(b"")
+    for name in ("figure1", "figure4"):
+        Image.new("RGB", (8, 6)).save(runs.parent / "figures" / f"{name}-toy-toy.png")
     return runs.parent
 
 
@@ -333,6 +294,66 @@ def test_the_page_names_every_run_that_its_tables_rest_on(runs: Path) -> None:
     for path in runs.glob("*.json"):
         assert f'<a href="runs/{path.name}">{path.stem}</a>' in section
     assert "49.0" in section and "46.7 ± 2.1" in section
+
+
+def test_the_first_screen_says_what_was_found_beside_one_picture(runs: Path) -> None:
+    text = page.page(make_results(runs))
+    first = text[text.index("<h1>") : text.index("<nav>")]
+    assert "46.7&nbsp;±&nbsp;2.1&nbsp;% on average" in first and "13 test samples" in first
+    assert re.findall('<img src="([^"]+)"', first) == ["figures/figure4-toy-toy.png"]
+
+
+def test_the_names_of_runs_are_folded(runs: Path) -> None:
+    text = page.page(make_results(runs))
+    unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+    assert "toy-toy-acga-s1" in text and "toy-toy-acga-s1" not in unfolded
+
+
+def test_other_data_are_folded_below_the_embedded_benchmark(runs: Path) -> None:
+    results = make_results(runs)
+    for path in [*runs.glob("*.json")]:
+        record = json.loads(path.read_text())
+        record["config"]["data"] = "mine"
+        record["run_id"] = record["run_id"].replace("toy-", "mine-", 1)
+        (runs / f"{record['run_id']}.json").write_text(json.dumps(record))
+    for path in [*(results / "tables").iterdir()]:
+        path.with_name(path.name.replace("toy-", "mine-", 1)).write_bytes(path.read_bytes())
+    text = page.page(results)
+    assert text.index("(toy, profile toy)") < text.index("<summary>mine, profile toy</summary>")
+    assert text.index("<summary>mine, profile toy</summary>") < text.index("(mine, profile toy)")
+
+
+def test_a_damaged_picture_stops_the_page(runs: Path) -> None:
+    results = make_results(runs)
+    (results / "figures" / "figure1-toy-toy.png").write_bytes(b"\x89PNG, and then no more")
+    with pytest.raises(DataError, match=r"figure1-toy-toy\.png: not a picture"):
+        page.page(results)
+
+
+def test_the_small_table_has_the_papers_rows_by_deciding_cue(runs: Path) -> None:
+    table, note = tables.small_table(read_runs(runs, data="toy", profile="toy"))
+    assert list(table) == ["Method", "Paper", "Here", "actor (9)", "place (4)"]
+    assert list(table.iloc[-1]) == ["ACGA (RGB)", "49.0", "46.7 ± 2.1", "23.3", "46.7"]
+    assert "13 test samples" in note and "toy-toy-acga-s2" in note
+
+
+def test_the_readme_shows_the_picture_and_the_small_table_of_the_headline() -> None:
+    runs, readme = page.RESULTS / "runs", (page.ROOT / "README.md").read_text(encoding="utf-8")
+    data, profile = findings.headline([read_run(path) for path in runs.glob("*.json")])
+    table, note = tables.small_table(read_runs(runs, data=data, profile=profile))
+    name = f"tables/summary-{data}-{profile}.md"
+    written = (page.RESULTS / name).read_text(encoding="utf-8")
+    assert written == f"{tables.markdown(table)}\n\n{note}\n", "run acga_lib.report.page"
+    assert tables.markdown(table) in readme, f"copy the table of results/{name} there"
+    assert f"](results/{name})" in readme
+    assert f"](results/figures/figure4-{data}-{profile}.png)" in readme
+
+
+@pytest.mark.parametrize("name", ["README.md", "results/MODEL_CARD.md", "profiles/README.md"])
+def test_links_of_the_cards_lead_to_files(name: str) -> None:
+    text = (page.ROOT / name).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    assert links and all(((page.ROOT / name).parent / link).exists() for link in links)
 
 
 def test_the_page_links_only_to_files_that_exist_and_needs_nothing_from_outside(runs: Path) -> None:

@@ -1,41 +1,21 @@
 """Writers of single files: H.264 clips, and masks as A2D, J-HMDB and ReferIt store them."""
 
-from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
-import av
 import h5py
 import numpy as np
 from scipy.io import savemat
 
+from acga_lib.files.mp4 import write_mp4
+
 FRAME_RATE = 24
 MAT_HEADER = b"MATLAB 5.0 MAT-file"
-#: x264's constant rate factor: visible but moderate compression, like the clips on the web.
-QUALITY = 23
-#: One thread is not enough for equal output: with AVX-512, x264's macroblock tree ("mbtree", a
-#: float computation in the rate control) differs from run to run.
-STEADY = "threads=1:sync-lookahead=0:mbtree=0"
 
 
 def write_clip(path: Path, frames: np.ndarray) -> None:
     """Encode uint8 [T,H,W,3] RGB frames (even H and W) as H.264 in MP4, reproducibly."""
-    height, width = frames.shape[1:3]
-    # No encoder signature in the container: equal frames give equal bytes.
-    flags = {"fflags": "+bitexact", "movflags": "+faststart"}
-    with av.open(str(path), "w", format="mp4", options=flags) as container:
-        stream = container.add_stream("libx264", rate=FRAME_RATE)
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        stream.time_base = Fraction(1, FRAME_RATE)
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options = {
-            "crf": str(QUALITY), "preset": "medium", "x264-params": STEADY,
-        }  # fmt: skip
-        for number, image in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    write_mp4(path, frames, rate=FRAME_RATE)
 
 
 def write_annotation(path: Path, masks: np.ndarray) -> None:

@@ -1,0 +1,157 @@
+"""What was found, in plain sentences that follow from the records, whichever way they turn out."""
+
+import re
+from collections.abc import Iterator, Sequence
+from glob import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from acga_lib.files.records import Record, read_json, read_runs
+from acga_lib.methods import METHODS
+from acga_lib.profiles import HEADLINES
+from acga_lib.published import ABLATION, TABLE_1, TABLE_2
+from acga_lib.report.tables import (
+    by_group,
+    by_method,
+    components,
+    differences,
+    pairs_in_order,
+    plus_minus,
+    seed_of,
+)
+
+#: What each step of the ablation adds, in words.
+COMPONENTS = {
+    "+ MRF": "fusing three resolutions (MRF)",
+    "+ WBCE": "the weighted loss (WBCE)",
+    "+ ATT": "the attention (ATT)",
+}
+
+
+def headline(records: Sequence[Record]) -> tuple[str, str] | None:
+    """Data and profile of the records that stand first; None without records.
+
+    The embedded benchmark at the largest profile that was run, otherwise what there is.
+    """
+    there = sorted({(r["config"]["data"], r["config"]["run"]["profile"]) for r in records})
+    best = [("toy", profile) for profile in HEADLINES if ("toy", profile) in there]
+    return next(iter([*best, *there]), None)
+
+
+def sentences(results: Path, *, data: str, profile: str) -> list[str]:
+    """What the records in the folder `results` say of ACGA; what was not measured is left out."""
+    runs = results / "runs"
+    records = read_runs(runs, data=data, profile=profile)
+    if "acga" not in by_method(records):
+        return []
+    controls = read_runs(runs, data=data, profile=profile, controls=True)
+    name = f"{escape(data)}-{profile}-*.json"
+    transfer = results / "transfer"
+    transferred = (
+        read_runs(transfer, data=data, profile=profile) if any(transfer.glob(name)) else []
+    )
+    robustness = [read_json(path) for path in sorted((results / "robustness").glob(name))]
+    told = [
+        " ".join([*_level(records), *_against(records)]),
+        *_order(records), *_components(records), *_cues(records), *_control(records, controls),
+        *_transfer(transferred), *_noise(robustness),
+    ]  # fmt: skip
+    return [re.sub(r"(?<=[ (])-(?=\d)", "−", sentence) for sentence in told]
+
+
+def _mean(records: Sequence[Record], metric: str = "mean_iou") -> str:
+    values = 100 * pd.Series([record["metrics"][metric] for record in records])
+    return plus_minus(values.mean(), values.std())
+
+
+def _level(records: Sequence[Record]) -> Iterator[str]:
+    ours = by_method(records)["acga"]
+    yield (
+        f"ACGA's masks overlap the actor that the sentence means by {_mean(ours)} % on average "
+        f"(mean IoU); {_mean(ours, 'P@0.5')} % of them by half or more."
+    )
+
+
+def _against(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[str]:
+    for row in differences(by_method(records), other, "acga"):
+        if row["metric"] == "mean_iou":
+            side = "above" if row["mean"] > 0 else "below"
+            points = plus_minus(abs(row["mean"]), row["std"])
+            doubt = _doubt(row["seeds"], row["within"])
+            yield (
+                f"That is {points} points {side} {METHODS[other].title}{doubt}; "
+                f"in the paper it is {row['paper']:.1f} above."
+            )
+
+
+def _doubt(seeds: int, within: bool) -> str:
+    if seeds < 2:
+        return " (one seed)"
+    return " (within the spread over seeds, so no claim)" if within else ""
+
+
+def _order(records: Sequence[Record]) -> Iterator[str]:
+    kept, pairs = pairs_in_order(records, TABLE_1)
+    if pairs > 1:
+        yield f"{kept} of {pairs} pairs of methods in Table 1 stand in the paper's order."
+
+
+def _components(records: Sequence[Record]) -> Iterator[str]:
+    told = [
+        f"{COMPONENTS[row['component']]} {plus_minus(row['mean'], row['std'], signed=True)}"
+        f"{_doubt(row['seeds'], row['within'])}, paper {row['paper']:+.1f}"
+        for row in components(records).to_dict("records") if row["metric"] == "mean_iou"
+    ]  # fmt: skip
+    if told:
+        yield f"What each component changes, in points: {'; '.join(told)}."
+
+
+def _cues(records: Sequence[Record]) -> Iterator[str]:
+    cues = by_group(records, "cue")
+    before, after = (METHODS[name].title for name in ABLATION[-2:])
+    if cues.shape[1] < 2 or before not in cues.index:
+        return
+    gains = (cues.loc[after] - cues.loc[before]).rename(lambda name: name.split(" (")[0])
+    yield (
+        f"The attention is worth most where the {gains.idxmax()} decides whom a sentence means "
+        f"({gains.max():+.1f} points) and least where the {gains.idxmin()} does "
+        f"({gains.min():+.1f})."
+    )
+
+
+def _control(records: Sequence[Record], controls: Sequence[Record]) -> Iterator[str]:
+    if shuffled := by_method(controls).get("acga"):
+        yield (
+            "Trained with shuffled sentences, which teach nothing about words, the same network "
+            f"reaches {_mean(shuffled)} % instead of {_mean(by_method(records)['acga'])} %."
+        )
+
+
+def _transfer(records: Sequence[Record], other: str = "gavrilyuk_two_stream") -> Iterator[str]:
+    found = by_method(records)
+    if "acga" in found:
+        beside = f", {METHODS[other].title} {_mean(found[other])} %" if other in found else ""
+        yield (
+            "On videos of another kind, without training on them (Table 2), "
+            f"{TABLE_2.title('acga')} reaches {_mean(found['acga'])} %{beside}."
+        )
+
+
+def _noise(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[str]:
+    losses = {name: _lost(runs) for name, runs in by_method(records).items()}
+    if "acga" in losses:
+        count = max(records[0]["noise"], key=int)
+        beside = f", that of {METHODS[other].title} by {losses[other]}" if other in losses else ""
+        yield (
+            f"With {count} noise words in the sentence, ACGA's mean IoU changes by "
+            f"{losses['acga']} points{beside}."
+        )
+
+
+def _lost(runs: Sequence[Record]) -> str:
+    """Change of mean IoU, in points, with as many noise words as were tried."""
+    by_seed = {seed_of(run): run["noise"] for run in runs}
+    change = [100 * (noise[max(noise, key=int)] - noise["0"]) for noise in by_seed.values()]
+    return plus_minus(float(np.mean(change)), float(pd.Series(change).std()), signed=True)

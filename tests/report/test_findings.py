@@ -1,0 +1,89 @@
+"""What the page says was found follows from the records, whichever way they turn out."""
+
+import json
+from pathlib import Path
+
+import pytest
+from helpers.records import BASE, changed, write_record
+
+from acga_lib.report import findings
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A folder with three seeds of the rows of Table 3."""
+    for method in BASE:
+        for seed in range(3):
+            write_record(tmp_path / "runs", method=method, seed=seed)
+    return tmp_path
+
+
+def said(results: Path) -> str:
+    return "\n".join(findings.sentences(results, data="toy", profile="toy"))
+
+
+def set_scores(results: Path, method: str, *scores: float) -> None:
+    for seed, score in enumerate(scores):
+        changed(results / "runs" / f"toy-toy-{method}-s{seed}.json", "metrics/mean_iou", score)
+
+
+def test_the_numbers_are_those_of_the_records(results):
+    text = said(results)
+    assert "by 46.7 ± 2.1 % on average" in text  # 45, 46, 49
+    assert "17.0 ± 0.0 points above Gavrilyuk et al. 2018 (RGB); in the paper it is 6.9" in text
+    assert "1 of 1 pairs" not in text  # one pair is no order
+    assert "(MRF) +5.0 ± 0.0, paper +1.4" in text
+    assert "most where the place decides" in text and "(+7.0 points)" in text
+    assert "least where the actor does (+3.5)" in text
+
+
+def test_a_method_below_is_called_below_and_a_loss_a_loss(results):
+    set_scores(results, "gavrilyuk", 0.50, 0.52, 0.51)
+    set_scores(results, "mrf", 0.20, 0.21, 0.22)
+    text = said(results)
+    assert "4.3 ± 2.1 points below Gavrilyuk" in text
+    assert "(MRF) −10.7 ± 1.2, paper +1.4" in text
+
+
+def test_what_lies_within_the_spread_or_rests_on_one_seed_is_no_claim(results):
+    set_scores(results, "gavrilyuk", 0.50, 0.40, 0.45)
+    assert "above Gavrilyuk et al. 2018 (RGB) (within the spread over seeds, so no claim)" in said(
+        results
+    )
+    for path in (results / "runs").glob("*-s[12].json"):
+        path.unlink()
+    assert "5.0 points below Gavrilyuk et al. 2018 (RGB) (one seed)" in said(results)
+
+
+def test_what_was_not_measured_is_not_spoken_of(results):
+    text = said(results)
+    assert not any(word in text for word in ("Table 2", "noise words", "shuffled"))
+    for path in (results / "runs").glob("*-acga-*"):
+        path.unlink()
+    assert said(results) == ""
+
+
+def test_control_transfer_and_noise_words_are_told_where_they_were_measured(results):
+    write_record(results / "runs", method="acga", seed=0, shuffled=True)
+    moved = write_record(results / "transfer", method="acga", seed=0)
+    changed(moved, "metrics/mean_iou", 0.321)
+    (results / "robustness").mkdir()
+    noisy = results / "robustness" / moved.name
+    noisy.write_text(
+        json.dumps(json.loads(moved.read_text()) | {"noise": {"0": 0.5, "2": 0.6, "16": 0.4}})
+    )
+    text = said(results)
+    assert "shuffled sentences" in text and "reaches 20.0 % instead of 46.7 ± 2.1 %" in text
+    assert "(Table 2), ACGA (RGB) reaches 32.1 %." in text
+    assert "With 16 noise words in the sentence, ACGA's mean IoU changes by −10.0 points." in text
+
+
+def test_the_largest_profile_of_the_embedded_benchmark_stands_first():
+    def run(data, profile):
+        return {"config": {"data": data, "run": {"profile": profile}}}
+
+    records = [run("a2d", "paper"), run("toy", "quick"), run("toy", "toy")]
+    assert findings.headline(records) == ("toy", "toy")
+    assert findings.headline([*records, run("toy", "night")]) == ("toy", "night")
+    assert findings.headline(records[:2]) == ("a2d", "paper")
+    assert findings.headline([]) is None
