@@ -15,8 +15,9 @@ NOUNS = {
     "dog": "dog puppy hound",
 }  # fmt: skip
 VERBS = {
-    "climbing": "climbing going", "crawling": "crawling creeping", "eating": "eating feeding pecking having",
-    "flying": "flying", "jumping": "jumping leaping bouncing hopping", "rolling": "rolling tumbling",
+    "climbing": "climbing going", "crawling": "crawling creeping",
+    "eating": "eating feeding pecking having", "flying": "flying",
+    "jumping": "jumping leaping bouncing hopping", "rolling": "rolling tumbling",
     "running": "running jogging sprinting driving speeding",
     "walking": "walking strolling wandering",
     "none": "standing resting staying lying parked parking",
