@@ -303,7 +303,12 @@ def folders(tmp_path: Path, monkeypatch) -> Path:
 def write_records(results: Path, method: str, seed: int, level: float) -> None:
     config = RunConfig(method=method, seed=seed)
     names = ("P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "mAP", "overall_iou", "mean_iou")
-    run = {"run_id": config.run_id, "config": config.describe(), "metrics": dict.fromkeys(names, 1)}
+    run = {
+        "run_id": config.run_id,
+        "config": config.describe(),
+        "metrics": dict.fromkeys(names, 1),
+        "breakdown": {"cue": {}},
+    }
     run["samples"] = {"train": 9, "test": 6}
     measured = {
         "wording": dict.fromkeys(("consistency", "own", "other", "drop"), level)
