@@ -55,8 +55,8 @@ def sentences(results: Path, *, data: str, profile: str) -> list[str]:
     robustness = [read_json(path) for path in sorted((results / "robustness").glob(name))]
     told = [
         " ".join([*_level(records), *_against(records)]),
-        *_limits(records), *_order(records), *_components(records), *_cues(records), *_control(records, controls),
-        *_transfer(transferred), *_noise(robustness),
+        *_limits(records), *_order(records), *_components(records), *_cues(records),
+        *_control(records, controls), *_transfer(transferred), *_noise(robustness),
     ]  # fmt: skip
     return [re.sub(r"(?<=[ (])-(?=\d)", "−", sentence) for sentence in told]
 
