@@ -55,8 +55,8 @@ def sentences(results: Path, *, data: str, profile: str) -> list[str]:
     robustness = [read_json(path) for path in sorted((results / "robustness").glob(name))]
     told = [
         " ".join([*_level(records), *_against(records)]),
-        *_order(records), *_components(records), *_cues(records), *_control(records, controls),
-        *_transfer(transferred), *_noise(robustness),
+        *_limits(records), *_order(records), *_components(records), *_cues(records),
+        *_control(records, controls), *_transfer(transferred), *_noise(robustness),
     ]  # fmt: skip
     return [re.sub(r"(?<=[ (])-(?=\d)", "−", sentence) for sentence in told]
 
@@ -84,6 +84,21 @@ def _against(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[st
                 f"That is {points} points {side} {METHODS[other].title}{doubt}; "
                 f"in the paper it is {row['paper']:.1f} above."
             )
+
+
+def _limits(records: Sequence[Record]) -> Iterator[str]:
+    """How often ACGA marks the right one, and what it says of its own training samples."""
+    found = [record["limits"] for record in by_method(records)["acga"] if "limits" in record]
+    if found:
+        mean = {
+            (part, key): 100 * float(np.mean([one[part][key] for one in found]))
+            for part in ("test", "train") for key in ("right", "chance", "iou_when_right")
+        }  # fmt: skip
+        yield (
+            f"It marks the right one in {mean['test', 'right']:.0f} % of the cases (chance "
+            f"{mean['test', 'chance']:.0f} %; on training samples {mean['train', 'right']:.0f} %), "
+            f"and then its masks overlap by {mean['test', 'iou_when_right']:.0f} %."
+        )
 
 
 def _doubt(seeds: int, within: bool) -> str:

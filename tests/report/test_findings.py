@@ -87,3 +87,13 @@ def test_the_largest_profile_of_the_embedded_benchmark_stands_first():
     assert findings.headline([*records, run("toy", "night")]) == ("toy", "night")
     assert findings.headline(records[:2]) == ("a2d", "paper")
     assert findings.headline([]) is None
+
+
+def test_how_often_the_right_one_is_marked_stands_beside_chance_and_training(results):
+    assert "right one" not in said(results)
+    for seed in range(3):
+        part = {"right": 0.6 + 0.1 * seed, "chance": 0.4, "iou_when_right": 0.55}
+        limits = {"test": part, "train": part | {"right": 0.9}}
+        changed(results / "runs" / f"toy-toy-acga-s{seed}.json", "limits", limits)
+    assert "70 % of the cases (chance 40 %; on training samples 90 %)" in said(results)
+    assert "overlap by 55 %" in said(results)
