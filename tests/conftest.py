@@ -37,7 +37,7 @@ def one_thread() -> None:
 def toy_root(tmp_path_factory) -> Path:
     """A generated benchmark of 4 training and 2 test videos, to be read only."""
     root = tmp_path_factory.mktemp("data") / "tiny"
-    generate_a2d_like(root, train_videos=4, test_videos=2, seed=0, workers=1, progress=False)
+    generate_a2d_like(root, train_videos=8, test_videos=4, seed=0, workers=1, progress=False)
     return root
 
 
