@@ -267,12 +267,12 @@ def test_the_targets_are_the_letterboxed_masks(data, tiny):
 
 @pytest.fixture(scope="module")
 def eight(toy_root, tmp_path_factory):
-    """Eight samples at the size of the small profiles: features, words, masks."""
+    """Eight samples at half the size of the small profiles: features, words, masks."""
     profile, weights = (
-        PROFILES["quick"],
+        PROFILES["quick"].changed(side=112),
         ROOT / "data" / "weights" / PROFILES["quick"].networks.trunk,
     )
-    chosen = jobs.samples(toy_root, ("train",))[:24:3]
+    chosen = jobs.samples(toy_root, ("train",))[:16:2]
     store = FeatureStore(tmp_path_factory.mktemp("eight"), Recipe.of(profile, weights))
     store.extract(chosen, load_i3d(weights), progress=False)
     return SampleTensors(chosen, store=store, vectors=pipeline.WordVectors.load())

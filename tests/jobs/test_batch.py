@@ -137,7 +137,7 @@ def test_the_workflow_plans_one_training_for_each_method_and_seed(real, tmp_path
     )
     # Without a folder of ReferIt, what is trained on it, and what starts from that, is left out.
     rows = [m for m in METHODS if not (real and m.startswith(("hu", "li")))]
-    wanted = [(method, "false") for method in rows] + ([("acga", "true")] if real else [])
+    wanted = [*((method, "false") for method in rows), ("acga", "true")]
     assert jobs == Counter(
         (f"method={method}", f"seed={seed}", f"shuffle_queries={shuffle}")
         for method, shuffle in wanted

@@ -181,7 +181,7 @@ def test_every_committed_record_is_one_and_those_of_a_name_share_their_data() ->
     for path in folder.glob("*.json"):
         read_run(path)
     for data in ("toy", "real_pairs"):
-        assert len(read_runs(folder, data=data, profile="toy")) >= 18
+        assert len(read_runs(folder, data=data, profile="toy")) >= 13
 
 
 @pytest.mark.parametrize(
