@@ -16,13 +16,12 @@ ImageNet to Kinetics.
 import argparse
 import json
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +36,7 @@ from acga_lib.errors import ConfigError
 from acga_lib.experiment.execution import mixed_precision
 from acga_lib.experiment.trunks.clips import INPUTS, SIDE, Clips, Drawing, Views, labels
 from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, object_cells
+from acga_lib.experiment.trunks.pool import Pool
 from acga_lib.files.records import write_text
 from acga_lib.files.storage import write_bytes
 from acga_lib.hashes import file_hash
@@ -148,51 +148,6 @@ class DenseClassifier(nn.Module):
             return self(inputs.contiguous(memory_format=layout))
 
 
-class Pool:
-    """Clips on a device, filled by a thread from those that are drawn."""
-
-    def __init__(self, stream: Iterator[Clips], size: int, device: str) -> None:
-        self.stream, self.size, self.device = stream, size, device
-        self.drawn = 0
-        self.error: Exception | None = None
-        self.grown, self.closing = threading.Condition(), False
-        self.thread = threading.Thread(target=self._fill, daemon=True)
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing = True
-        self.thread.join()
-
-    def _fill(self) -> None:
-        try:
-            for one in self.stream:
-                if self.drawn == 0:
-                    self.clips = Clips.empty_like(one, self.size, self.device)
-                self.clips.write(self.drawn, one.to(self.device))
-                with self.grown:
-                    self.drawn += 1
-                    self.grown.notify()
-                if self.closing:
-                    return
-        except Exception as error:
-            with self.grown:
-                self.error = error
-                self.grown.notify()
-
-    def choose(self, stage: Stage, *, least: int, random: torch.Generator) -> Clips:
-        """A batch of a stage, once there are at least `least` clips. Raises what drawing raised."""
-        with self.grown:
-            self.grown.wait_for(lambda: self.drawn >= least or self.error)
-        if self.error:
-            raise self.error
-        first = int(torch.randint(TRUNK_FRAMES - stage.frames + 1, (), generator=random))
-        chosen = torch.randperm(self.drawn, generator=random)[: stage.batch_size]
-        return self.clips.stretch(first, stage.frames)[chosen.to(self.device)]
-
-
 @dataclass
 class Pupil:
     """A network in training, with its optimiser, and the loss since the last look."""
@@ -231,7 +186,9 @@ def train_trunks(
     with Pool(stream, course.clips, device) as pool:
         for stage in course.stages:
             for step in range(stage.steps):
-                clips = pool.choose(stage, least=course.first, random=random)
+                clips = pool.choose(
+                    stage.batch_size, stage.frames, least=course.first, random=random
+                )
                 views = Views.drawn(clips, random, side=stage.side)
                 rate = stage.learning_rate * _schedule(step / stage.steps)
                 for pupil in pupils.values():
