@@ -31,8 +31,10 @@ from acga_lib.experiment.trunks.clips import (
     labels,
     rgb_input,
 )
+from acga_lib.experiment.trunks.stills import still_features
 from acga_lib.experiment.trunks.training import NETWORKS, Course, Stage, save_network, train_trunks
 from acga_lib.flow import flow_to_input, optical_flow
+from acga_lib.i3d import I3D
 from acga_lib.profiles import PROFILES
 from acga_lib.vgg import VGG16, image_to_input, load_vgg
 
@@ -110,6 +112,20 @@ def test_a_cell_is_named_by_what_covers_it_most_of_the_time(index):
             assert tuple(int(found[k][row, column]) for k in ("pair", "actor", "color")) == wanted
             compared += 1
     assert compared > 0.9 * CELLS**2
+
+
+def test_a_still_frame_is_answered_as_a_clip_in_which_nothing_ever_moves():
+    network = I3D(width=1 / 8).eval()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm3d):
+            nn.init.uniform_(layer.running_mean, -0.1, 0.1)
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+    frame = torch.randn(1, 3, 64, 80)
+    with torch.no_grad():
+        long = network(frame[:, :, None].expand(-1, -1, 96, -1, -1))
+        torch.testing.assert_close(
+            still_features(network, frame), long[:, :, long.shape[2] // 2], atol=1e-6, rtol=1e-4
+        )
 
 
 def test_networks_are_trained_together_on_the_same_clips_and_kept(tmp_path):

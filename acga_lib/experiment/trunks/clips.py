@@ -45,8 +45,9 @@ class Clips:
     """Drawn clips, on one device.
 
     frames: uint8 [n, T, S, S, 3], letterboxed RGB. flow: float16 [n, T, S, S, 2] in pixels, or
-    None. shares: uint8 [n, 3, FINE, FINE], how much of each spot an instance covers, 255 for all.
-    names: int64 [n, 3, 3], each instance's pair, colour and pattern; an absent one has IGNORE.
+    None. shares: uint8 [n, T, 3, FINE, FINE], how much of each spot an instance covers in a frame,
+    255 for all. names: int64 [n, 3, 3], each instance's pair, colour and pattern; an absent one has
+    IGNORE.
     """
 
     frames: Tensor
@@ -88,14 +89,19 @@ class Clips:
         """`length` frames of each clip, from frame `first` on."""
         part = slice(first, first + length)
         flow = None if self.flow is None else self.flow[:, part]
-        return Clips(self.frames[:, part], flow, self.shares, self.names)
+        return Clips(self.frames[:, part], flow, self.shares[:, part], self.names)
+
+    @property
+    def middle(self) -> "Clips":
+        """The middle frame of each clip."""
+        return self.stretch(self.frames.shape[1] // 2, 1)
 
     @property
     def frozen(self) -> "Clips":
         """The same clips without motion: the middle frame all the time."""
-        middle = self.frames[:, self.frames.shape[1] // 2].unsqueeze(1).expand_as(self.frames)
+        frames = self.middle.frames.expand_as(self.frames)
         flow = None if self.flow is None else torch.zeros_like(self.flow)
-        return Clips(middle, flow, self.shares, self.names)
+        return Clips(frames, flow, self.middle.shares.expand_as(self.shares), self.names)
 
 
 class Drawing(Dataset[Clips]):
@@ -141,12 +147,12 @@ def _compressed(frame: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _shares(masks: np.ndarray, box: Letterbox) -> np.ndarray:
-    """Instances' masks bool [K, T, H, W] -> uint8 [3, FINE, FINE], the mean over time."""
+    """Instances' masks bool [K, T, H, W] -> uint8 [T, 3, FINE, FINE]."""
     rows, _ = box.content
-    square = np.zeros((MOST, SIDE, SIDE), np.float32)
-    square[: len(masks), rows] = masks.mean(axis=1)
+    square = np.zeros((masks.shape[1], MOST, SIDE, SIDE), np.bool_)
+    square[:, : len(masks), rows] = masks.swapaxes(0, 1)
     pixels = SIDE // FINE
-    fine = square.reshape(MOST, FINE, pixels, FINE, pixels).mean(axis=(2, 4))
+    fine = square.reshape(*square.shape[:2], FINE, pixels, FINE, pixels).mean(axis=(3, 5))
     return np.rint(255 * fine).astype(np.uint8)
 
 
@@ -180,7 +186,7 @@ class Views:
         mirror = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
         centre = SHIFT * (2 * torch.rand(count, 2, generator=random) - 1)
         if part < 1:
-            seen = clips.shares.sum(dim=1, dtype=torch.float32).flatten(1).cpu() + 1e-3
+            seen = clips.shares.sum(dim=(1, 2), dtype=torch.float32).flatten(1).cpu() + 1e-3
             spot = torch.multinomial(seen, 1, generator=random)[:, 0]
             aimed = torch.stack([spot % FINE, spot // FINE], dim=1) / (FINE / 2) - 1
             centre = (aimed + centre).clamp(part - 1, 1 - part)
@@ -218,7 +224,7 @@ def flow_input(clips: Clips, views: Views) -> Tensor:
 
 def image_input(clips: Clips, views: Views) -> Tensor:
     """The middle frame at twice its size -> [B, 3, 2S, 2S], as `vgg.image_to_input`."""
-    middle = clips.frames[:, clips.frames.shape[1] // 2].permute(0, 3, 1, 2).float()
+    middle = clips.middle.frames[:, 0].permute(0, 3, 1, 2).float()
     seen = views.of(middle, 2 * views.side) / 255
     mean, deviation = (seen.new_tensor(three).view(3, 1, 1) for three in (MEAN, DEVIATION))
     return (seen - mean) / deviation
@@ -228,12 +234,12 @@ INPUTS = {"rgb": rgb_input, "flow": flow_input, "image": image_input}
 
 
 def labels(clips: Clips, views: Views) -> dict[str, Tensor]:
-    """What every cell shows: "pair", "actor", "color" and "pattern", each int64 [B, h, w].
+    """What every cell shows over time: "pair", "actor", "color", "pattern", each int64 [B, h, w].
 
     IGNORE where a cell is shared, and where there is no instance to have a colour or a pattern. A
     pair may be BACKGROUND, an actor len(ACTORS).
     """
-    fine = views.of(clips.shares.float() / 255, FINE * views.side // SIDE)
+    fine = views.of(clips.shares.float().mean(dim=1) / 255, FINE * views.side // SIDE)
     share = F.avg_pool2d(fine, FINE // CELLS)
     most, strongest = share.max(dim=1)
     found = clips.names.gather(1, strongest.flatten(1)[:, :, None].expand(-1, -1, 3))

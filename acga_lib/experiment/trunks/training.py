@@ -6,8 +6,8 @@ far as their modality shows it. I3D on RGB names the actor-action pair, the colo
 I3D on flow the pair, VGG-16 on single frames the actor, the colour and the pattern.
 
 Processes draw while the networks train, and each batch is chosen among the clips that are there.
-The networks that are trained together see the same clips. A training goes from short and small
-stretches of clips, which show appearance at a fraction of the cost, to whole ones, as I3D goes from
+The networks that are trained together see the same clips. A training goes from windows of single
+frames (`stills`), which show appearance at a fraction of the cost, to whole clips, as I3D goes from
 ImageNet to Kinetics.
 
     python -m acga_lib.experiment.trunks.training [rgb] [flow] [image] [--device cuda] [--out ...]
@@ -37,6 +37,7 @@ from acga_lib.experiment.execution import mixed_precision
 from acga_lib.experiment.trunks.clips import INPUTS, SIDE, Clips, Drawing, Views, labels
 from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, object_cells
 from acga_lib.experiment.trunks.pool import Pool
+from acga_lib.experiment.trunks.stills import still_features
 from acga_lib.files.records import write_text
 from acga_lib.files.storage import write_bytes
 from acga_lib.hashes import file_hash
@@ -65,9 +66,9 @@ class Course:
     held_out: int = 300  #: clips besides, never trained on
     first: int = 300  #: clips that are there before the first step
     stages: tuple[Stage, ...] = (
-        # Two frames are one after I3D's first layer. Not four: torch 2.13 computes wrong gradients
-        # of a padded bfloat16 convolution over two on CPUs (infinite ones, half of the time).
-        Stage(steps=5000, batch_size=16, frames=2, side=SIDE // 2),
+        # Then not two steps in time (four frames): torch 2.13 computes wrong gradients of padded
+        # bfloat16 convolutions over two on CPUs (infinite ones, half of the time).
+        Stage(steps=12000, batch_size=32, frames=1, side=SIDE // 2, learning_rate=1e-3),
         Stage(steps=2200, batch_size=8, side=SIDE // 2),
         Stage(steps=400, batch_size=4, learning_rate=5e-4),
     )
@@ -133,7 +134,10 @@ class DenseClassifier(nn.Module):
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """Clips [B, C, T, S, S] or frames [B, C, S, S] -> the logits [B, classes, h, w]."""
-        features = self.network(inputs)
+        if inputs.ndim == 4 and isinstance(self.network, I3D):
+            features = still_features(self.network, inputs)
+        else:
+            features = self.network(inputs)
         unit = F.normalize(features.mean(dim=2) if features.ndim == 5 else features, dim=1)
         return {
             name: SHARPNESS * torch.einsum("bchw,kc->bkhw", unit, F.normalize(weight, dim=1))
@@ -143,9 +147,16 @@ class DenseClassifier(nn.Module):
     def see(self, clips: Clips, views: Views) -> dict[str, Tensor]:
         """The logits of drawn clips, in half precision where that is fast."""
         inputs = INPUTS[self.kind.modality](clips, views)
+        if inputs.ndim == 5 and inputs.shape[2] == 1:
+            inputs = inputs[:, :, 0]
         layout = torch.channels_last_3d if inputs.ndim == 5 else torch.channels_last
         with mixed_precision(str(inputs.device)):
             return self(inputs.contiguous(memory_format=layout))
+
+    def look(self, clips: Clips, views: Views) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """-> logits and labels of what the network is shown, one frame or all of a clip."""
+        shown = clips.middle if self.kind.modality == "image" else clips
+        return self.see(shown, views), labels(shown, views)
 
 
 @dataclass
@@ -192,7 +203,7 @@ def train_trunks(
                 views = Views.drawn(clips, random, side=stage.side)
                 rate = stage.learning_rate * _schedule(step / stage.steps)
                 for pupil in pupils.values():
-                    _step(pupil, clips, views, labels(clips, views), rate)
+                    _step(pupil, clips, views, rate)
                 bar.update()
                 if (step + 1) % max(1, stage.steps // 10) == 0:
                     _note(pupils, max(1, stage.steps // 10))
@@ -231,12 +242,10 @@ def _schedule(done: float, *, rising: float = 0.1) -> float:
     return 0.5 + 0.5 * float(np.cos(np.pi * (done - rising) / (1 - rising)))
 
 
-def _step(
-    pupil: Pupil, clips: Clips, views: Views, wanted: dict[str, Tensor], rate: float
-) -> None:  # fmt: skip
+def _step(pupil: Pupil, clips: Clips, views: Views, rate: float) -> None:
     for group in pupil.optimizer.param_groups:
         group["lr"] = rate
-    logits = pupil.model.see(clips, views)
+    logits, wanted = pupil.model.look(clips, views)
     losses = [LOSSES[name](out.float(), wanted[name]) for name, out in logits.items()]
     loss = torch.stack(losses).sum()
     pupil.optimizer.zero_grad()
@@ -266,9 +275,10 @@ def held_out_accuracy(
     for one in clips:
         shown = one.to(device)
         views = Views.plain(len(one), device)
-        wanted = {name: part.cpu().numpy() for name, part in labels(shown, views).items()}
+        logits, named = model.look(shown.frozen if frozen else shown, views)
+        wanted = {name: part.cpu().numpy() for name, part in named.items()}
         cells = object_cells(wanted["pair"])
-        for name, out in model.see(shown.frozen if frozen else shown, views).items():
+        for name, out in logits.items():
             scores = out.float().cpu().numpy().transpose(0, 2, 3, 1)[cells]
             for what, hits in HITS[name](scores, wanted[name][cells]).items():
                 right.setdefault(what, []).append(hits)
