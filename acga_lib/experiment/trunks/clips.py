@@ -6,7 +6,7 @@ frame alone. Each cell of the 14 x 14 grid is labelled with the actor-action pai
 the pattern of what is there.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -44,28 +44,32 @@ ZOOM, SHIFT = (0.75, 1.35), 0.2
 class Clips:
     """Drawn clips, on one device.
 
-    frames: uint8 [n, T, S, S, 3], letterboxed RGB. flow: float16 [n, T, S, S, 2] in pixels, or
-    None. shares: uint8 [n, T, 3, FINE, FINE], how much of each spot an instance covers in a frame,
-    255 for all. names: int64 [n, 3, 3], each instance's pair, colour and pattern; an absent one has
-    IGNORE.
+    frames: uint8 [n, T, S, S, 3], letterboxed RGB, or None. flow: float16 [n, T, S, S, 2] in
+    pixels, or None. shares: uint8 [n, T, 3, FINE, FINE], how much of each spot an instance covers
+    in a frame, 255 for all. names: int64 [n, 3, 3], each instance's pair, colour and pattern; an
+    absent one has IGNORE.
     """
 
-    frames: Tensor
+    frames: Tensor | None
     flow: Tensor | None
     shares: Tensor
     names: Tensor
 
     def __len__(self) -> int:
-        return len(self.frames)
+        return len(self.names)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Clips":
+        parts = (self.frames, self.flow, self.shares, self.names)
+        frames, flow, shares, names = (None if p is None else change(p) for p in parts)
+        assert shares is not None and names is not None
+        return Clips(frames, flow, shares, names)
 
     def __getitem__(self, chosen: Tensor | slice) -> "Clips":
-        flow = None if self.flow is None else self.flow[chosen]
-        return Clips(self.frames[chosen], flow, self.shares[chosen], self.names[chosen])
+        return self._each(lambda part: part[chosen])
 
     def to(self, device: str) -> "Clips":
         """The same clips on a device."""
-        flow = None if self.flow is None else self.flow.to(device)
-        return Clips(self.frames.to(device), flow, self.shares.to(device), self.names.to(device))
+        return self._each(lambda part: part.to(device))
 
     def write(self, place: int, part: "Clips") -> None:
         """Put other clips in place of those from `place` on."""
@@ -78,37 +82,32 @@ class Clips:
     @classmethod
     def empty_like(cls, one: "Clips", count: int, device: str) -> "Clips":
         """Room for `count` clips of the same sizes."""
-
-        def room(part: Tensor) -> Tensor:
-            return part.new_empty((count, *part.shape[1:]), device=device)
-
-        flow = None if one.flow is None else room(one.flow)
-        return cls(room(one.frames), flow, room(one.shares), room(one.names))
+        return one._each(lambda part: part.new_empty((count, *part.shape[1:]), device=device))
 
     def stretch(self, first: int, length: int) -> "Clips":
         """`length` frames of each clip, from frame `first` on."""
-        part = slice(first, first + length)
-        flow = None if self.flow is None else self.flow[:, part]
-        return Clips(self.frames[:, part], flow, self.shares[:, part], self.names)
+        time = slice(first, first + length)
+        return replace(self._each(lambda part: part[:, time]), names=self.names)
 
     @property
     def middle(self) -> "Clips":
         """The middle frame of each clip."""
-        return self.stretch(self.frames.shape[1] // 2, 1)
+        return self.stretch(self.shares.shape[1] // 2, 1)
 
     @property
     def frozen(self) -> "Clips":
         """The same clips without motion: the middle frame all the time."""
-        frames = self.middle.frames.expand_as(self.frames)
+        times, middle = self.shares.shape[1], self.middle
+        still = middle._each(lambda part: part.expand(-1, times, *part.shape[2:]))
         flow = None if self.flow is None else torch.zeros_like(self.flow)
-        return Clips(frames, flow, self.middle.shares.expand_as(self.shares), self.names)
+        return replace(still, flow=flow, names=self.names)
 
 
 class Drawing(Dataset[Clips]):
     """Clips by their number, each drawn when it is asked for: equal numbers, equal clips."""
 
-    def __init__(self, *, seed: int, flow: bool) -> None:
-        self.seed, self.flow = seed, flow
+    def __init__(self, *, seed: int, frames: bool = True, flow: bool) -> None:
+        self.seed, self.frames, self.flow = seed, frames, flow
 
     def __getitem__(self, index: int) -> Clips:
         cv2.setNumThreads(1)  # the processes share the cores
@@ -126,7 +125,7 @@ class Drawing(Dataset[Clips]):
             )  # fmt: skip
         flow = optical_flow(frames, method="dis").astype(np.float16) if self.flow else None
         return Clips(
-            torch.from_numpy(frames[:TRUNK_FRAMES])[None],
+            torch.from_numpy(frames[:TRUNK_FRAMES])[None] if self.frames else None,
             None if flow is None else torch.from_numpy(flow)[None],
             torch.from_numpy(_shares(masks[:, :TRUNK_FRAMES], box))[None],
             torch.from_numpy(names)[None],
@@ -193,7 +192,7 @@ class Views:
         theta = torch.zeros(count, 2, 3)
         theta[:, 0, 0], theta[:, 1, 1] = part * mirror / zoom, part / zoom
         theta[:, :, 2] = centre
-        device = clips.frames.device
+        device = clips.names.device
         stretch = torch.stack([mirror * zoom, zoom], dim=1)
         return cls(theta.to(device), stretch.to(device), side)
 
@@ -206,6 +205,7 @@ class Views:
 
 def rgb_input(clips: Clips, views: Views) -> Tensor:
     """-> [B, 3, T, S, S] in [-1, 1], as `clip.to_input` makes it of an unchanged clip."""
+    assert clips.frames is not None
     batch, frames, height, width = clips.frames.shape[:4]
     flat = clips.frames.permute(0, 1, 4, 2, 3).reshape(batch, frames * 3, height, width)
     seen = views.of(flat.float(), views.side) / 127.5 - 1.0
@@ -224,7 +224,9 @@ def flow_input(clips: Clips, views: Views) -> Tensor:
 
 def image_input(clips: Clips, views: Views) -> Tensor:
     """The middle frame at twice its size -> [B, 3, 2S, 2S], as `vgg.image_to_input`."""
-    middle = clips.middle.frames[:, 0].permute(0, 3, 1, 2).float()
+    frames = clips.middle.frames
+    assert frames is not None
+    middle = frames[:, 0].permute(0, 3, 1, 2).float()
     seen = views.of(middle, 2 * views.side) / 255
     mean, deviation = (seen.new_tensor(three).view(3, 1, 1) for three in (MEAN, DEVIATION))
     return (seen - mean) / deviation
