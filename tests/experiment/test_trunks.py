@@ -31,7 +31,7 @@ from acga_lib.experiment.trunks.clips import (
     labels,
     rgb_input,
 )
-from acga_lib.experiment.trunks.stills import still_features
+from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
 from acga_lib.experiment.trunks.training import NETWORKS, Course, Stage, save_network, train_trunks
 from acga_lib.flow import flow_to_input, optical_flow
 from acga_lib.i3d import I3D
@@ -114,18 +114,27 @@ def test_a_cell_is_named_by_what_covers_it_most_of_the_time(index):
     assert compared > 0.9 * CELLS**2
 
 
-def test_a_still_frame_is_answered_as_a_clip_in_which_nothing_ever_moves():
-    network = I3D(width=1 / 8).eval()
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm3d):
-            nn.init.uniform_(layer.running_mean, -0.1, 0.1)
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-    frame = torch.randn(1, 3, 64, 80)
+@pytest.mark.parametrize("training", [False, True])
+def test_single_frames_are_answered_as_clips_of_one_frame(training):
+    network = I3D(width=1 / 8).train(training)
+    frames = torch.randn(4, 3, 64, 80)
     with torch.no_grad():
-        long = network(frame[:, :, None].expand(-1, -1, 96, -1, -1))
-        torch.testing.assert_close(
-            still_features(network, frame), long[:, :, long.shape[2] // 2], atol=1e-6, rtol=1e-4
-        )
+        found, wanted = still_features(network, frames), network(frames.unsqueeze(2))[:, :, 0]
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
+
+
+def test_a_network_that_sees_frames_alone_answers_every_step_of_a_clip_as_its_frame():
+    network = I3D(width=1 / 8).eval()
+    see_frames_alone(network)
+    for block in network.children():  # a maximum over time is none of a filter's
+        if hasattr(block, "kernel"):
+            block.kernel, block.stride = (1, *block.kernel[1:]), (1, *block.stride[1:])
+    frames = torch.randn(8, 3, 64, 80)
+    with torch.no_grad():
+        clip = network(frames.transpose(0, 1)[None])[0].transpose(0, 1)
+        alone = still_features(network, frames[1::2])  # the first layer's steps have their middles
+    assert alone.std() > 1e-3 * alone.mean()
+    torch.testing.assert_close(clip, alone, atol=1e-5, rtol=1e-4)
 
 
 def test_networks_are_trained_together_on_the_same_clips_and_kept(tmp_path):

@@ -97,10 +97,11 @@ class Clips:
     @property
     def frozen(self) -> "Clips":
         """The same clips without motion: the middle frame all the time."""
-        times, middle = self.shares.shape[1], self.middle
-        still = middle._each(lambda part: part.expand(-1, times, *part.shape[2:]))
-        flow = None if self.flow is None else torch.zeros_like(self.flow)
-        return replace(still, flow=flow, names=self.names)
+        middle, flow = self.middle, None if self.flow is None else torch.zeros_like(self.flow)
+        frames = None
+        if self.frames is not None and middle.frames is not None:
+            frames = middle.frames.expand_as(self.frames)
+        return Clips(frames, flow, middle.shares.expand_as(self.shares), self.names)
 
 
 class Drawing(Dataset[Clips]):

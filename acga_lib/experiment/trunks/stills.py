@@ -1,9 +1,10 @@
-"""I3D on single frames: the two-dimensional network from which it is inflated, backwards.
+"""I3D on single frames: a two-dimensional network, at a fifth of the cost of the shortest clips.
 
-I3D repeats a filter of an image network along time and divides it by their number, so that it
-answers a clip in which nothing ever moves as the image network answers its frame (Carreira &
-Zisserman 2017, Sec. 3.1). Read backwards, a filter's sum over time is the image network's, and an
-I3D learns appearance from frames at a fifth of the cost of the shortest clips.
+Of a clip of one frame, a filter with SAME padding sees its middle tap alone, so a training begins
+with that one and zeros beside it: appearance first, as I3D has it from ImageNet. On longer clips
+such a network answers each step in time for itself, and the other taps learn from there. (Taps that
+are all alike, as I3D's own inflation makes them, answer a moving actor with its blur: with them
+the loss of the first clips was nearly that of an untrained network.)
 """
 
 import torch
@@ -13,10 +14,20 @@ from torch import Tensor
 from acga_lib.i3d import I3D, InceptionBlock, Unit3D, same_padding
 
 
-def still_features(network: I3D, frames: Tensor) -> Tensor:
-    """Frames [B, C, H, W] -> Mixed_4f [B, C', H/16, W/16] of clips that show them for ever.
+@torch.no_grad()
+def see_frames_alone(network: I3D) -> None:
+    """Set all taps in time to zero but the middle ones."""
+    for unit in network.modules():
+        if isinstance(unit, Unit3D):
+            middle = _middle(unit).clone()
+            unit.conv3d.weight.zero_()
+            _middle(unit).copy_(middle)
 
-    As in the clips of a training, a network in training mode estimates BatchNorm's statistics.
+
+def still_features(network: I3D, frames: Tensor) -> Tensor:
+    """Frames [B, C, H, W] -> Mixed_4f [B, C', H/16, W/16] of clips of this one frame each.
+
+    As with clips, a network in training mode estimates BatchNorm's statistics.
     """
     x = _maximum(_unit(network.conv3d_1a_7x7, frames), 2)
     x = _maximum(_unit(network.conv3d_2c_3x3, _unit(network.conv3d_2b_1x1, x)), 2)
@@ -27,8 +38,12 @@ def still_features(network: I3D, frames: Tensor) -> Tensor:
     return x
 
 
+def _middle(unit: Unit3D) -> Tensor:
+    return unit.conv3d.weight[:, :, unit.conv3d.kernel_size[0] // 2]
+
+
 def _unit(unit: Unit3D, x: Tensor) -> Tensor:
-    weight, norm = unit.conv3d.weight.sum(dim=2), unit.batch3d
+    weight, norm = _middle(unit), unit.batch3d
     x = F.conv2d(_padded(x, weight.shape[-1], unit.stride), weight, stride=unit.stride)
     return F.relu(F.batch_norm(
         x, norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.training,

@@ -7,8 +7,8 @@ I3D on flow the pair, VGG-16 on single frames the actor, the colour and the patt
 
 Processes draw while the networks train, and each batch is chosen among the clips that are there.
 The networks that are trained together see the same clips. A training goes from windows of single
-frames (`stills`), which show appearance at a fraction of the cost, to whole clips, as I3D goes from
-ImageNet to Kinetics.
+frames (`stills`), which show appearance at a fraction of the cost, over whole frames and windows of
+clips to whole clips, as I3D goes from ImageNet to Kinetics.
 
     python -m acga_lib.experiment.trunks.training [rgb] [flow] [image] [--device cuda] [--out ...]
 """
@@ -18,7 +18,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from acga_lib.experiment.execution import mixed_precision
 from acga_lib.experiment.trunks.clips import INPUTS, SIDE, Clips, Drawing, Views, labels
 from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, object_cells
 from acga_lib.experiment.trunks.pool import Pool
-from acga_lib.experiment.trunks.stills import still_features
+from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
 from acga_lib.files.records import write_text
 from acga_lib.files.storage import write_bytes
 from acga_lib.hashes import file_hash
@@ -55,22 +55,23 @@ class Stage:
     batch_size: int
     frames: int = TRUNK_FRAMES
     side: int = SIDE
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
     """How networks are trained."""
 
-    clips: int = 5500  #: as many are drawn, if there is time
+    clips: int = 4500  #: as many are drawn, if there is time
     held_out: int = 300  #: clips besides, never trained on
     first: int = 300  #: clips that are there before the first step
     stages: tuple[Stage, ...] = (
-        # Then not two steps in time (four frames): torch 2.13 computes wrong gradients of padded
+        Stage(steps=6000, batch_size=32, frames=1, side=SIDE // 2),
+        Stage(steps=4000, batch_size=8, frames=1, learning_rate=7e-4),
+        # Not two steps in time (four frames): torch 2.13 computes wrong gradients of padded
         # bfloat16 convolutions over two on CPUs (infinite ones, half of the time).
-        Stage(steps=12000, batch_size=32, frames=1, side=SIDE // 2, learning_rate=1e-3),
-        Stage(steps=2200, batch_size=8, side=SIDE // 2),
-        Stage(steps=400, batch_size=4, learning_rate=5e-4),
+        Stage(steps=1500, batch_size=8, side=SIDE // 2, learning_rate=7e-4),
+        Stage(steps=450, batch_size=4, learning_rate=3e-4),
     )
     weight_decay: float = 1e-2
     seed: int = 0
@@ -164,9 +165,19 @@ class Pupil:
     """A network in training, with its optimiser, and the loss since the last look."""
 
     model: DenseClassifier
-    optimizer: torch.optim.Optimizer
     total: Tensor
-    losses: list[float]
+    losses: list[float] = field(default_factory=list)
+    optimizer: torch.optim.Optimizer = field(init=False)
+
+    def begin(self, course: Course) -> None:
+        """Forget what the optimiser knows.
+
+        Single frames give the outer taps in time no gradient, and Adam, which divides by the
+        root mean square of what came before, would throw them far in their first steps.
+        """
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), weight_decay=course.weight_decay, fused=True
+        )
 
 
 def train_trunks(
@@ -184,7 +195,7 @@ def train_trunks(
     kinds = {modality: choose("modality", NETWORKS, modality) for modality in modalities}
     torch.manual_seed(course.seed)
     pupils = {
-        name: _pupil(kind, (widths or {}).get(name, kind.width), course, device)
+        name: _pupil(kind, (widths or {}).get(name, kind.width), device)
         for name, kind in kinds.items()
     }
     if course.first > course.clips or max(s.batch_size for s in course.stages) > course.first:
@@ -197,6 +208,8 @@ def train_trunks(
     bar = tqdm(total=sum(s.steps for s in course.stages), disable=not progress, mininterval=5)
     with Pool(stream, course.clips, device) as pool:
         for stage in course.stages:
+            for pupil in pupils.values():
+                pupil.begin(course)
             for step in range(stage.steps):
                 clips = pool.choose(
                     stage.batch_size, stage.frames, least=course.first, random=random
@@ -228,12 +241,13 @@ def train_trunks(
     return found
 
 
-def _pupil(kind: Network, width: float, course: Course, device: str) -> Pupil:
+def _pupil(kind: Network, width: float, device: str) -> Pupil:
     model = DenseClassifier(kind, width).to(device).train()
+    if isinstance(model.network, I3D):
+        see_frames_alone(model.network)
     layout = torch.channels_last if kind.modality == "image" else torch.channels_last_3d
     model.network.to(memory_format=layout)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=course.weight_decay, fused=True)
-    return Pupil(model, optimizer, torch.zeros((), device=device), [])
+    return Pupil(model, torch.zeros((), device=device))
 
 
 def _schedule(done: float, *, rising: float = 0.1) -> float:
