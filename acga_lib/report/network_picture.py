@@ -36,32 +36,39 @@ _ROWS = {"S": _SEEN, "M": 210.0, "L": 325.0}  #: of the three resolutions
 
 
 def network_picture(
-    model: ACGA, features: Tensor, words: Tensor, *, clip: Sequence[int], lit: str = ""
+    model: ACGA,
+    features: Tensor,
+    words: Tensor,
+    *,
+    clip: Sequence[int],
+    lit: str | tuple[str, ...] = "",
 ) -> Diagram:
     """Figure 2 of the paper for `model`, with the shapes that one forward pass has.
 
     features: Mixed_4e [1, C, T/4, h, w]; words: word vectors [1, N, D_T]; clip: the shape
-    [3, T, S, S] of what I3D is shown. lit: one of `BLOCKS`, drawn in full colour while the others
-    are pale. Raises ValueError for another name, and for a model without attention.
+    [3, T, S, S] of what I3D is shown. lit: one or several of `BLOCKS`, drawn in full colour while
+    the others are pale. Raises ValueError for another name, and for a model without attention.
     """
-    if lit and lit not in BLOCKS:
-        raise ValueError(f"no block '{lit}': light one of {', '.join(BLOCKS)}")
+    lit = (lit,) if isinstance(lit, str) and lit else tuple(lit)
+    for name in lit:
+        if name not in BLOCKS:
+            raise ValueError(f"no block '{name}': light one of {', '.join(BLOCKS)}")
     shape = _shapes(model, features, words) | {"clip": _times(clip)}
     parts: dict[str, list[str]] = {
-        "i3d": _trunk(shape, lit == "i3d"),
-        "vision": _vision(shape, lit == "vision"),
-        "words": _words(shape, lit == "words"),
-        "word_attention": _word_attention(shape, lit == "word_attention"),
-        "context_attention": _context_attention(shape, lit == "context_attention"),
-        "concat": _concatenations(lit == "concat"),
-        "decoder": _decoder(shape, lit == "decoder"),
-        "fusion": _fusion(shape, lit == "fusion"),
+        "i3d": _trunk(shape, "i3d" in lit),
+        "vision": _vision(shape, "vision" in lit),
+        "words": _words(shape, "words" in lit),
+        "word_attention": _word_attention(shape, "word_attention" in lit),
+        "context_attention": _context_attention(shape, "context_attention" in lit),
+        "concat": _concatenations("concat" in lit),
+        "decoder": _decoder(shape, "decoder" in lit),
+        "fusion": _fusion(shape, "fusion" in lit),
     }
-    drawn = [dimmed(elements, bool(lit) and name != lit) for name, elements in parts.items()]
+    drawn = [dimmed(elements, bool(lit) and name not in lit) for name, elements in parts.items()]
     return document(
         1280, 480, [*_legend(), *drawn],
         description="The network of Figure 2 with the shapes of this model"
-        + (f"; lit: {lit.replace('_', ' ')}" if lit else ""),
+        + (f"; lit: {', '.join(lit).replace('_', ' ')}" if lit else ""),
     )  # fmt: skip
 
 

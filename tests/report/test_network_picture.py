@@ -51,6 +51,12 @@ def test_all_but_the_lit_block_are_pale(block):
     assert "<g opacity" not in drawn().svg
 
 
+def test_two_blocks_can_be_lit_together():
+    both = drawn(lit=("word_attention", "context_attention"))
+    assert both.svg.count("<g opacity") == len(BLOCKS) - 2
+    assert both.description.endswith("lit: word attention, context attention")
+
+
 def test_a_block_that_is_not_in_the_picture_is_named_with_those_that_are():
     with pytest.raises(ValueError, match=r"no block 'encoder'.*i3d.*fusion"):
         drawn(lit="encoder")
