@@ -17,6 +17,7 @@ from acga_lib.config import ROOT
 from acga_lib.errors import ConfigError
 from acga_lib.experiment.features import MODALITIES
 from acga_lib.experiment.trunks.clips import (
+    ACTOR_OF,
     BACKGROUND,
     BACKGROUND_SHARE,
     CELLS,
@@ -31,6 +32,7 @@ from acga_lib.experiment.trunks.clips import (
     labels,
     rgb_input,
 )
+from acga_lib.experiment.trunks.heads import still_loss
 from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
 from acga_lib.experiment.trunks.training import NETWORKS, Course, Stage, save_network, train_trunks
 from acga_lib.flow import flow_to_input, optical_flow
@@ -158,6 +160,28 @@ def test_networks_are_trained_together_on_the_same_clips_and_kept(tmp_path):
     loaded = load_vgg(tmp_path / "small.safetensors")
     for ours, read in zip(network.parameters(), loaded.parameters(), strict=True):
         torch.testing.assert_close(read, ours.half().float())
+
+
+def test_a_single_frame_is_asked_for_the_actor_and_not_for_the_action():
+    logits = torch.randn(2, len(PAIRS) + 1, 3, 4, dtype=torch.float64, requires_grad=True)
+    pairs = torch.tensor([[0, 5, BACKGROUND, IGNORE], [7, 7, 1, 30], [BACKGROUND, 2, 12, 20]])
+    probability = logits.softmax(dim=1)
+    wanted = {True: [], False: []}  # of all cells, and of those that show an actor
+    for batch in range(2):
+        for row, column in np.ndindex(3, 4):
+            pair = int(pairs[row, column])
+            if pair == IGNORE:
+                continue
+            alike = [i for i in range(len(PAIRS) + 1) if ACTOR_OF[i] == ACTOR_OF[pair]]
+            loss = -probability[batch, alike, row, column].sum().log()
+            wanted[True].append(loss)
+            if pair != BACKGROUND:
+                wanted[False].append(loss)
+    found = still_loss(logits, pairs.expand(2, -1, -1))
+    literal = torch.stack(wanted[True]).mean() + torch.stack(wanted[False]).mean()
+    torch.testing.assert_close(found, literal)
+    (slope,) = torch.autograd.grad(found, logits)
+    assert slope.isfinite().all()
 
 
 def test_unknown_networks_and_courses_that_cannot_fill_a_batch_are_refused():

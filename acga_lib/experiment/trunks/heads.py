@@ -51,6 +51,17 @@ def actor_loss(logits: Tensor, actors: Tensor) -> Tensor:
     return F.nll_loss(scores, wanted) + F.nll_loss(scores[seen], wanted[seen])
 
 
+def still_loss(logits: Tensor, pairs: Tensor) -> Tensor:
+    """`actor_loss` of a head of pairs: logits [B, 44, h, w], pairs [B, h, w] -> scalar.
+
+    What a single frame shows. Asked for the action too, a network learns its clips by heart.
+    """
+    of_pair = torch.from_numpy(ACTOR_OF).to(logits.device)
+    member = F.one_hot(of_pair).T.bool()[..., None, None]  # [8, 44, 1, 1]
+    actors = logits.unsqueeze(1).masked_fill(~member, -torch.inf).logsumexp(dim=2)
+    return actor_loss(actors, torch.where(pairs == IGNORE, IGNORE, of_pair[pairs.clamp(min=0)]))
+
+
 def _labelled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Log-probabilities [n, classes] and labels [n] of the cells that have one."""
     kept = labels != IGNORE

@@ -35,7 +35,7 @@ from acga_lib.config import ROOT, choose
 from acga_lib.errors import ConfigError
 from acga_lib.experiment.execution import mixed_precision
 from acga_lib.experiment.trunks.clips import INPUTS, SIDE, Clips, Drawing, Views, labels
-from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, object_cells
+from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, object_cells, still_loss
 from acga_lib.experiment.trunks.pool import Pool
 from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
 from acga_lib.files.records import write_text
@@ -261,7 +261,8 @@ def _step(pupil: Pupil, clips: Clips, views: Views, rate: float) -> None:
     for group in pupil.optimizer.param_groups:
         group["lr"] = rate
     logits, wanted = pupil.model.look(clips, views)
-    losses = [LOSSES[name](out.float(), wanted[name]) for name, out in logits.items()]
+    known = LOSSES | {"pair": still_loss} if clips.shares.shape[1] == 1 else LOSSES
+    losses = [known[name](out.float(), wanted[name]) for name, out in logits.items()]
     loss = torch.stack(losses).sum()
     pupil.optimizer.zero_grad()
     loss.backward()
