@@ -67,10 +67,10 @@ class Course:
     first: int = 300  #: clips that are there before the first step
     stages: tuple[Stage, ...] = (
         Stage(steps=6000, batch_size=32, frames=1, side=SIDE // 2),
-        Stage(steps=4000, batch_size=8, frames=1, learning_rate=7e-4),
+        Stage(steps=2000, batch_size=8, frames=1, learning_rate=7e-4),
         # Not two steps in time (four frames): torch 2.13 computes wrong gradients of padded
         # bfloat16 convolutions over two on CPUs (infinite ones, half of the time).
-        Stage(steps=1500, batch_size=8, side=SIDE // 2, learning_rate=7e-4),
+        Stage(steps=4000, batch_size=8, side=SIDE // 2),
         Stage(steps=450, batch_size=4, learning_rate=3e-4),
     )
     weight_decay: float = 1e-2
