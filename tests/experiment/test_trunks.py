@@ -36,7 +36,7 @@ from acga_lib.experiment.trunks.heads import still_loss
 from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
 from acga_lib.experiment.trunks.training import NETWORKS, Course, Stage, save_network, train_trunks
 from acga_lib.flow import flow_to_input, optical_flow
-from acga_lib.i3d import I3D
+from acga_lib.i3d import I3D, MaxPoolSame
 from acga_lib.profiles import PROFILES
 from acga_lib.vgg import VGG16, image_to_input, load_vgg
 
@@ -126,17 +126,21 @@ def test_single_frames_are_answered_as_clips_of_one_frame(training):
 
 
 def test_a_network_that_sees_frames_alone_answers_every_step_of_a_clip_as_its_frame():
-    network = I3D(width=1 / 8).eval()
+    torch.manual_seed(0)
+    network = I3D(width=1 / 8)
     see_frames_alone(network)
-    for block in network.children():  # a maximum over time is none of a filter's
-        if hasattr(block, "kernel"):
-            block.kernel, block.stride = (1, *block.kernel[1:]), (1, *block.stride[1:])
+    for layer in network.modules():
+        if isinstance(layer, MaxPoolSame):  # a maximum over time is none of a filter's
+            layer.kernel, layer.stride = (1, *layer.kernel[1:]), (1, *layer.stride[1:])
+        if isinstance(layer, nn.BatchNorm3d):
+            layer.momentum = 1.0
     frames = torch.randn(8, 3, 64, 80)
     with torch.no_grad():
-        clip = network(frames.transpose(0, 1)[None])[0].transpose(0, 1)
+        still_features(network.train(), frames)  # statistics with which features differ
+        clip = network.eval()(frames.transpose(0, 1)[None])[0].transpose(0, 1)
         alone = still_features(network, frames[1::2])  # the first layer's steps have their middles
-    assert alone.std() > 1e-3 * alone.mean()
-    torch.testing.assert_close(clip, alone, atol=1e-5, rtol=1e-4)
+    assert alone.std() > 0.1
+    torch.testing.assert_close(clip, alone, atol=1e-4, rtol=1e-4)
 
 
 def test_networks_are_trained_together_on_the_same_clips_and_kept(tmp_path):
