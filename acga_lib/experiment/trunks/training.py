@@ -211,7 +211,7 @@ def train_trunks(
     }
     if course.first > course.clips or max(s.batch_size for s in course.stages) > course.first:
         raise ConfigError(f"{course}: the first clips must fill a batch and not be more than all")
-    shown = {"frames": modalities != ["flow"], "flow": "flow" in modalities}  # no more is held
+    shown = {"frames": set(modalities) != {"flow"}, "flow": "flow" in modalities}  # no more is held
     drawing = Drawing(seed=course.seed, **shown)
     stream = drawing.stream(range(course.held_out + course.clips), workers=workers)
     held_out = [next(stream) for _ in range(course.held_out)]
