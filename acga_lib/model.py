@@ -122,7 +122,7 @@ class ACGA(nn.Module):
         """The network of a row of Table 3 at the size of a profile, with freshly drawn weights."""
         size = profile.networks
         return cls(
-            method, trunk_width=size.trunk_width, head_width=size.head_width,
+            method, trunk_width=size.width_of(method.modality), head_width=size.head_width,
             vision_length=size.vision_length,
         )  # fmt: skip
 

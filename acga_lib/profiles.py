@@ -22,6 +22,7 @@ class Networks:
     trunk: str  #: weight file of the I3D trunk, relative to `data/weights`
     trunk_width: float  #: width multiplier of I3D, 1 as published
     flow_trunk: str  #: weight file of I3D's flow network, likewise
+    flow_width: float  #: width multiplier of the flow network, 1 as published
     #: optical flow, one of `flow.FLOW_METHODS`; TV-L1 in the paper's [6] (Gavrilyuk et al. 2018)
     flow_method: str
     image_network: str  #: weight file of VGG-16, likewise
@@ -29,6 +30,10 @@ class Networks:
     image_width: float  #: width multiplier of VGG-16, 1 as published
     head_width: float  #: width multiplier of the decoder, 1 as published
     vision_length: float  #: of F_V; 1 in the paper
+
+    def width_of(self, modality: str) -> float:
+        """The width multiplier of I3D on "rgb" or "flow"."""
+        return self.flow_width if modality == "flow" else self.trunk_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +87,8 @@ class Profile:
 
         Raises ConfigError for a missing or unknown field, or one of another type.
         """
-        record = LATER | dict(record)
+        earlier: dict[str, Any] = {**LATER, "flow_width": record.get("trunk_width")}
+        record = earlier | dict(record)
         kinds = {"networks": Networks, "data": DataSizes, "training": Training}
         names = {group: {field.name for field in fields(kind)} for group, kind in kinds.items()}
         if wrong := {"name"}.union(*names.values()) ^ record.keys():
@@ -121,8 +127,8 @@ def _fits(value: Any, kind: Any) -> bool:
 _TOY = Profile(
     name="toy",
     networks=Networks(
-        side=224, frames=16, trunk="toy_i3d_rgb.safetensors", trunk_width=0.25,
-        flow_trunk="toy_i3d_flow.safetensors", flow_method="dis",
+        side=224, frames=16, trunk="toy_i3d_rgb.safetensors", trunk_width=0.5,
+        flow_trunk="toy_i3d_flow.safetensors", flow_width=0.25, flow_method="dis",
         image_network="toy_vgg.safetensors", image_side=448, image_width=0.125, head_width=0.125,
         vision_length=3.0,
     ),
@@ -141,7 +147,7 @@ _PAPER = Profile(
     name="paper",
     networks=Networks(
         side=512, frames=16, trunk="i3d_rgb_kinetics.pt", trunk_width=1.0,
-        flow_trunk="i3d_flow_kinetics.pt", flow_method="tvl1",
+        flow_trunk="i3d_flow_kinetics.pt", flow_width=1.0, flow_method="tvl1",
         image_network="vgg16_imagenet.pth", image_side=512, image_width=1.0, head_width=1.0,
         vision_length=1.0,
     ),

@@ -205,7 +205,7 @@ def test_the_committed_trunk_is_the_one_that_the_profiles_name():
     for name in ("quick", "toy"):
         profile = PROFILES[name]
         trunk = load_i3d(ROOT / "data" / "weights" / profile.networks.trunk)
-        assert trunk.width == profile.networks.trunk_width == 0.25
+        assert trunk.width == profile.networks.trunk_width == 0.5
         assert all(torch.isfinite(value).all() for value in trunk.state_dict().values())
 
 

@@ -20,7 +20,7 @@ def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
             return ACGA.sized(method, profile)
         case "gavrilyuk":
             return Gavrilyuk(
-                trunk_width=size.trunk_width,
+                trunk_width=size.width_of(method.modality),
                 hidden=(scaled(256, size.head_width), scaled(128, size.head_width)),
                 vision_length=size.vision_length,
             )

@@ -62,10 +62,11 @@ def build_model(
 
 def _continue_trunk(model: nn.Module, trunk: str | Path, profile: Profile, modality: str) -> None:
     pretrained = load_i3d(trunk, modality=modality)
-    if pretrained.width != profile.networks.trunk_width:
+    wanted = profile.networks.width_of(modality)
+    if pretrained.width != wanted:
         raise CheckpointError(
             f"{trunk}: the trunk has width {pretrained.width}, profile '{profile.name}' "
-            f"needs {profile.networks.trunk_width}; name another weight file or profile"
+            f"needs {wanted}; name another weight file or profile"
         )
     encoder = model.get_submodule("visual_encoder.mixed_4f")
     encoder.load_state_dict(pretrained.mixed_4f.state_dict())

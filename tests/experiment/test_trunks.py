@@ -32,16 +32,18 @@ from acga_lib.experiment.trunks.clips import (
     labels,
     rgb_input,
 )
-from acga_lib.experiment.trunks.heads import still_loss
+from acga_lib.experiment.trunks.heads import joint
+from acga_lib.experiment.trunks.joining import side_by_side
 from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
 from acga_lib.experiment.trunks.training import NETWORKS, Course, Stage, save_network, train_trunks
 from acga_lib.flow import flow_to_input, optical_flow
-from acga_lib.i3d import I3D, MaxPoolSame
+from acga_lib.i3d import BLOCKS, I3D, MaxPoolSame, scaled
 from acga_lib.profiles import PROFILES
 from acga_lib.vgg import VGG16, image_to_input, load_vgg
 
 SHORT = Course(
-    clips=8, held_out=2, first=6, stages=(
+    clips=8, held_out=2, first=6, frames=(Stage(steps=2, batch_size=4, frames=1),),
+    motion=(
         Stage(steps=2, batch_size=4, frames=2, side=SIDE // 2), Stage(steps=1, batch_size=2),
     ),
 )  # fmt: skip
@@ -143,11 +145,34 @@ def test_a_network_that_sees_frames_alone_answers_every_step_of_a_clip_as_its_fr
     torch.testing.assert_close(clip, alone, atol=1e-4, rtol=1e-4)
 
 
-def test_networks_are_trained_together_on_the_same_clips_and_kept(tmp_path):
-    trained = train_trunks(
-        ["flow", "image"], SHORT, workers=0, widths={"flow": 1 / 16, "image": 1 / 16},
-        progress=False,
-    )  # fmt: skip
+def test_networks_side_by_side_answer_with_the_features_of_both():
+    torch.manual_seed(0)
+    networks = [I3D(width=1 / 8).eval() for _ in range(2)]
+    for layer in (layer for network in networks for layer in network.modules()):
+        if isinstance(layer, nn.BatchNorm3d):
+            for values in (layer.weight.data, layer.bias.data, layer.running_var):
+                values.uniform_(0.5, 1.5)
+    clip = torch.randn(1, 3, 16, 48, 64)
+    with torch.no_grad():
+        found = side_by_side(networks)(clip)
+        branches = [
+            network(clip).split([scaled(BLOCKS["mixed_4f"][i], 1 / 8) for i in (0, 2, 4, 5)], dim=1)
+            for network in networks
+        ]
+    wanted = torch.cat([part for both in zip(*branches, strict=True) for part in both], dim=1)
+    assert wanted.std() > 0.1
+    torch.testing.assert_close(found, wanted)
+
+
+def test_networks_are_trained_on_the_same_clips_and_kept(tmp_path):
+    widths = {"rgb": 1 / 4, "flow": 1 / 16, "image": 1 / 16}
+    trained = train_trunks(list(widths), SHORT, workers=0, widths=widths, progress=False)
+    rgb, of_rgb = trained["rgb"]
+    assert isinstance(rgb, I3D) and rgb.width == 1 / 4 and not rgb.training
+    assert {part: len(one["loss"]) for part, one in of_rgb["parts"].items()} == {
+        "frames": 2, "motion": 3,
+    }  # fmt: skip
+    assert set(of_rgb["held_out"]) == {"pair", "actor", "action", "color", "pattern"}
     flow, of_flow = trained["flow"]
     assert flow.conv3d_1a_7x7.conv3d.in_channels == 2
     assert (
@@ -156,7 +181,8 @@ def test_networks_are_trained_together_on_the_same_clips_and_kept(tmp_path):
     network, record = trained["image"]
     assert isinstance(network, VGG16) and not network.training
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
-    assert len(record["loss"]) == 3 and np.isfinite(record["loss"]).all()
+    losses = record["parts"]["frames"]["loss"]
+    assert len(losses) == 2 and np.isfinite(losses).all()
     assert set(record["held_out"]) == {"actor", "color", "pattern"}
     save_network(network, record, tmp_path / "small.safetensors")
     kept = json.loads((tmp_path / "small.json").read_text())
@@ -166,26 +192,14 @@ def test_networks_are_trained_together_on_the_same_clips_and_kept(tmp_path):
         torch.testing.assert_close(read, ours.half().float())
 
 
-def test_a_single_frame_is_asked_for_the_actor_and_not_for_the_action():
-    logits = torch.randn(2, len(PAIRS) + 1, 3, 4, dtype=torch.float64, requires_grad=True)
-    pairs = torch.tensor([[0, 5, BACKGROUND, IGNORE], [7, 7, 1, 30], [BACKGROUND, 2, 12, 20]])
-    probability = logits.softmax(dim=1)
-    wanted = {True: [], False: []}  # of all cells, and of those that show an actor
-    for batch in range(2):
-        for row, column in np.ndindex(3, 4):
-            pair = int(pairs[row, column])
-            if pair == IGNORE:
-                continue
-            alike = [i for i in range(len(PAIRS) + 1) if ACTOR_OF[i] == ACTOR_OF[pair]]
-            loss = -probability[batch, alike, row, column].sum().log()
-            wanted[True].append(loss)
-            if pair != BACKGROUND:
-                wanted[False].append(loss)
-    found = still_loss(logits, pairs.expand(2, -1, -1))
-    literal = torch.stack(wanted[True]).mean() + torch.stack(wanted[False]).mean()
-    torch.testing.assert_close(found, literal)
-    (slope,) = torch.autograd.grad(found, logits)
-    assert slope.isfinite().all()
+def test_one_head_says_who_and_the_other_what_they_do():
+    actors, pairs = torch.randn(1, len(ACTORS) + 1, 1, 1), torch.randn(1, len(PAIRS) + 1, 1, 1)
+    found = joint(actors, pairs).exp().flatten().tolist()
+    who, both = (logits.flatten().softmax(dim=0).tolist() for logits in (actors, pairs))
+    for pair, actor in enumerate(ACTOR_OF.tolist()):
+        of_actor = sum(both[i] for i, other in enumerate(ACTOR_OF) if other == actor)
+        assert found[pair] == pytest.approx(who[actor] * both[pair] / of_actor)
+    assert sum(found) == pytest.approx(1.0)
 
 
 def test_unknown_networks_and_courses_that_cannot_fill_a_batch_are_refused():
@@ -203,7 +217,7 @@ def test_the_committed_networks_are_those_of_the_small_profiles(modality):
     network = MODALITIES[modality].load(path)
     widths = {
         "rgb": profile.networks.trunk_width,
-        "flow": profile.networks.trunk_width,
+        "flow": profile.networks.flow_width,
         "image": profile.networks.image_width,
     }
     assert network.width == widths[modality] == NETWORKS[modality].width

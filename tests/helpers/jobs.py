@@ -31,7 +31,7 @@ from acga_lib.text import WordVectors
 def tiny_profile(trunk: Path) -> Profile:
     """The quick profile on a square of 64 pixels, for three epochs."""
     quick = PROFILES["quick"]
-    return quick.changed(name="tiny", side=64, trunk=str(trunk), epochs=3)
+    return quick.changed(name="tiny", side=64, trunk=str(trunk), trunk_width=0.25, epochs=3)
 
 
 def samples(root: Path, splits: tuple[str, ...] = ("train", "test")) -> list[Sample]:

@@ -51,15 +51,15 @@ def actor_loss(logits: Tensor, actors: Tensor) -> Tensor:
     return F.nll_loss(scores, wanted) + F.nll_loss(scores[seen], wanted[seen])
 
 
-def still_loss(logits: Tensor, pairs: Tensor) -> Tensor:
-    """`actor_loss` of a head of pairs: logits [B, 44, h, w], pairs [B, h, w] -> scalar.
+def joint(actors: Tensor, pairs: Tensor) -> Tensor:
+    """Log-probabilities of pairs: of their actors by one head, of the action given it by another.
 
-    What a single frame shows. Asked for the action too, a network learns its clips by heart.
+    actors: logits [B, 8, h, w]; pairs: logits [B, 44, h, w], background last -> [B, 44, h, w].
     """
-    of_pair = torch.from_numpy(ACTOR_OF).to(logits.device)
+    of_pair = torch.from_numpy(ACTOR_OF).to(pairs.device)
     member = F.one_hot(of_pair).T.bool()[..., None, None]  # [8, 44, 1, 1]
-    actors = logits.unsqueeze(1).masked_fill(~member, -torch.inf).logsumexp(dim=2)
-    return actor_loss(actors, torch.where(pairs == IGNORE, IGNORE, of_pair[pairs.clamp(min=0)]))
+    alike = pairs.unsqueeze(1).masked_fill(~member, -torch.inf).logsumexp(dim=2)
+    return pairs + (actors.log_softmax(dim=1) - alike)[:, of_pair]
 
 
 def _labelled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,10 +1,9 @@
 """I3D on single frames: a two-dimensional network, at a fifth of the cost of the shortest clips.
 
 Of a clip of one frame, a filter with SAME padding sees its middle tap alone, so a training begins
-with that one and zeros beside it: appearance first, as I3D has it from ImageNet. On longer clips
-such a network answers each step in time for itself, and the other taps learn from there. (Taps that
-are all alike, as I3D's own inflation makes them, answer a moving actor with its blur: with them
-the loss of the first clips was nearly that of an untrained network.)
+with that one and zeros beside it. On longer clips such a network answers each step in time for
+itself. (Taps that are all alike, as I3D's own inflation makes them, answer a moving actor with its
+blur.)
 """
 
 import torch

@@ -6,9 +6,10 @@ far as their modality shows it. I3D on RGB names the actor-action pair, the colo
 I3D on flow the pair, VGG-16 on single frames the actor, the colour and the pattern.
 
 Processes draw while the networks train, and each batch is chosen among the clips that are there.
-The networks that are trained together see the same clips. A training goes from windows of single
-frames (`stills`), which show appearance at a fraction of the cost, over whole frames and windows of
-clips to whole clips, as I3D goes from ImageNet to Kinetics.
+The published I3D goes from ImageNet to Kinetics: appearance first, then motion, in one network. In
+small ones, which are trained for minutes, learning motion undid what single frames had taught. So
+the one for RGB is two that were trained apart and then joined (`joining`): "frames" learns from
+single frames (`stills`), at a fraction of the cost, "motion" from clips.
 
     python -m acga_lib.experiment.trunks.training [rgb] [flow] [image] [--device cuda] [--out ...]
 """
@@ -18,7 +19,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,6 @@ from acga_lib.config import ROOT, choose
 from acga_lib.errors import ConfigError
 from acga_lib.experiment.execution import mixed_precision
 from acga_lib.experiment.trunks.clips import (
-    ACTOR_OF,
     INPUTS,
     SIDE,
     Clips,
@@ -43,7 +43,8 @@ from acga_lib.experiment.trunks.clips import (
     Views,
     labels,
 )
-from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, object_cells, still_loss
+from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, joint, object_cells
+from acga_lib.experiment.trunks.joining import side_by_side
 from acga_lib.experiment.trunks.pool import Pool
 from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
 from acga_lib.files.records import write_text
@@ -68,29 +69,38 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """How networks are trained."""
+    """How networks are trained: on which clips, and the stages of the parts that they have."""
 
     clips: int = 4500  #: as many are drawn, if there is time
     held_out: int = 300  #: clips besides, never trained on
     first: int = 300  #: clips that are there before the first step
-    stages: tuple[Stage, ...] = (
+    frames: tuple[Stage, ...] = (
         Stage(steps=6000, batch_size=32, frames=1, side=SIDE // 2),
         Stage(steps=2000, batch_size=8, frames=1, learning_rate=7e-4),
-        # Not two steps in time (four frames): torch 2.13 computes wrong gradients of padded
-        # bfloat16 convolutions over two on CPUs (infinite ones, half of the time).
-        # Six times the taps move at once then, so at a lower rate.
-        Stage(steps=4000, batch_size=8, side=SIDE // 2, learning_rate=2e-4),
-        Stage(steps=450, batch_size=4, learning_rate=2e-4),
+        Stage(steps=8000, batch_size=8, frames=1, learning_rate=7e-4),
+    )
+    motion: tuple[Stage, ...] = (
+        # Not four frames, two steps in time: torch 2.13 computes wrong gradients of padded bfloat16
+        # convolutions over two on CPUs (infinite ones, half of the time).
+        Stage(steps=5000, batch_size=16, frames=2, side=SIDE // 2, learning_rate=3e-3),
+        Stage(steps=2200, batch_size=8, side=SIDE // 2, learning_rate=3e-3),
+        Stage(steps=400, batch_size=4, learning_rate=5e-4),
+        Stage(steps=2000, batch_size=8, side=SIDE // 2),
     )
     weight_decay: float = 1e-2
     seed: int = 0
 
+    def stages(self, part: str) -> tuple[Stage, ...]:
+        """The stages of a network's part, "frames" or "motion"."""
+        return self.frames if part == "frames" else self.motion
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A network in training: how it is built at a width, its output, what its heads name.
+    """A network in training: its parts, how one is built at a width, its output, and its file.
 
-    `finished` turns the trained network into the one whose weights are kept in `file`.
+    heads: what each part names. `finished` turns the trained parts into the network whose weights
+    are kept in `file`; the parts' widths add up to its own.
     """
 
     modality: str
@@ -98,8 +108,8 @@ class Network:
     file: str
     build: Callable[[float], nn.Module]
     channels: Callable[[float], int]
-    heads: tuple[str, ...]
-    finished: Callable[[Any], nn.Module]
+    heads: dict[str, tuple[str, ...]]
+    finished: Callable[[Sequence[Any]], nn.Module]
 
 
 #: The networks of the committed weights.
@@ -107,20 +117,23 @@ NETWORKS = {
     network.modality: network
     for network in (
         Network(
-            modality="rgb", width=0.25, file="toy_i3d_rgb.safetensors",
+            modality="rgb", width=0.5, file="toy_i3d_rgb.safetensors",
             build=lambda width: I3D(width=width), channels=partial(block_output, "mixed_4f"),
-            heads=("pair", "color", "pattern"), finished=nn.Module.eval,
+            heads={"frames": ("actor", "color", "pattern"), "motion": ("pair",)},
+            finished=side_by_side,
         ),
         Network(
             modality="flow", width=0.25, file="toy_i3d_flow.safetensors",
             build=lambda width: I3D(width=width, channels_in=2),
-            channels=partial(block_output, "mixed_4f"), heads=("pair",), finished=nn.Module.eval,
+            channels=partial(block_output, "mixed_4f"), heads={"motion": ("pair",)},
+            finished=side_by_side,
         ),
         Network(
             modality="image", width=0.125, file="toy_vgg.safetensors",
             build=lambda width: add_batch_norm(VGG16(width=width)),
-            channels=partial(scaled, CONNECTED["fc8"][0]), heads=("actor", "color", "pattern"),
-            finished=fold_batch_norm,
+            channels=partial(scaled, CONNECTED["fc8"][0]),
+            heads={"frames": ("actor", "color", "pattern")},
+            finished=lambda parts: fold_batch_norm(parts[0]),
         ),
     )
 }  # fmt: skip
@@ -133,16 +146,16 @@ class DenseClassifier(nn.Module):
     far apart in what the methods read: unit vectors averaged over time (`model.VisualEncoder`).
     """
 
-    def __init__(self, kind: Network, width: float) -> None:
+    def __init__(self, kind: Network, part: str, width: float) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.part = kind, part
         self.network = kind.build(width)
+        if isinstance(self.network, I3D) and part == "frames":
+            see_frames_alone(self.network)
         channels = kind.channels(width)
         self.heads = nn.ParameterDict(
-            {name: torch.randn(CLASSES[name], channels) for name in kind.heads}
+            {name: torch.randn(CLASSES[name], channels) for name in kind.heads[part]}
         )
-        if "pair" in self.heads:  # single frames teach the actor: its actions are equally likely
-            self.heads["pair"] = torch.randn(CLASSES["actor"], channels)[torch.from_numpy(ACTOR_OF)]
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """Clips [B, C, T, S, S] or frames [B, C, S, S] -> the logits [B, classes, h, w]."""
@@ -170,25 +183,11 @@ class DenseClassifier(nn.Module):
         shown = clips.middle if self.kind.modality == "image" else clips
         return self.see(shown, views), labels(shown, views)
 
-
-@dataclass
-class Pupil:
-    """A network in training, with its optimiser, and the loss since the last look."""
-
-    model: DenseClassifier
-    total: Tensor
-    losses: list[float] = field(default_factory=list)
-    optimizer: torch.optim.Optimizer = field(init=False)
-
-    def begin(self, course: Course) -> None:
-        """Forget what the optimiser knows.
-
-        Single frames give the outer taps in time no gradient, and Adam, which divides by the
-        root mean square of what came before, would throw them far in their first steps.
-        """
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), weight_decay=course.weight_decay, fused=True
-        )
+    def loss(self, clips: Clips, views: Views) -> Tensor:
+        """The sum over the heads of what their answers about drawn clips cost."""
+        logits, wanted = self.look(clips, views)
+        losses = [LOSSES[name](out.float(), wanted[name]) for name, out in logits.items()]
+        return torch.stack(losses).sum()
 
 
 def train_trunks(
@@ -197,68 +196,85 @@ def train_trunks(
 ) -> dict[str, tuple[nn.Module, dict[str, Any]]]:  # fmt: skip
     """Train the networks of these modalities on the same clips -> (eval-mode network, its record).
 
-    The record holds the course, the loss (means over tenths of each stage), seconds, and
+    The record holds the course, each part's loss (means over tenths of each stage), seconds, and
     `held_out_accuracy` on the clips as they are and, of what moves, frozen to a still image.
     workers: processes that draw (0: this one). widths: other widths than `NETWORKS` has. Raises
     ConfigError for an unknown modality.
     """
     start = time.perf_counter()
     kinds = {modality: choose("modality", NETWORKS, modality) for modality in modalities}
-    torch.manual_seed(course.seed)
-    pupils = {
-        name: _pupil(kind, (widths or {}).get(name, kind.width), device)
-        for name, kind in kinds.items()
-    }
-    if course.first > course.clips or max(s.batch_size for s in course.stages) > course.first:
+    stages = [stage for kind in kinds.values() for part in kind.heads for stage in
+              course.stages(part)]  # fmt: skip
+    if course.first > course.clips or max(s.batch_size for s in stages) > course.first:
         raise ConfigError(f"{course}: the first clips must fill a batch and not be more than all")
+    torch.manual_seed(course.seed)
+    widths = {name: kind.width for name, kind in kinds.items()} | (widths or {})
     shown = {"frames": set(modalities) != {"flow"}, "flow": "flow" in modalities}  # no more is held
     drawing = Drawing(seed=course.seed, **shown)
     stream = drawing.stream(range(course.held_out + course.clips), workers=workers)
     held_out = [next(stream) for _ in range(course.held_out)]
-    random = torch.Generator().manual_seed(course.seed)
-    bar = tqdm(total=sum(s.steps for s in course.stages), disable=not progress, mininterval=5)
+    bar = tqdm(total=sum(s.steps for s in stages), disable=not progress, mininterval=5)
     with Pool(stream, course.clips, device) as pool:
-        for stage in course.stages:
-            for pupil in pupils.values():
-                pupil.begin(course)
-            for step in range(stage.steps):
-                clips = pool.choose(
-                    stage.batch_size, stage.frames, least=course.first, random=random
+        trained = {
+            name: {
+                part: _trained(
+                    DenseClassifier(kind, part, widths[name] / len(kind.heads)),
+                    course, pool, device, bar,
                 )
-                views = Views.drawn(clips, random, side=stage.side)
-                rate = stage.learning_rate * _schedule(step / stage.steps)
-                for pupil in pupils.values():
-                    _step(pupil, clips, views, rate)
-                bar.update()
-                if (step + 1) % max(1, stage.steps // 10) == 0:
-                    _note(pupils, max(1, stage.steps // 10))
-                    bar.set_postfix({name: pupil.losses[-1] for name, pupil in pupils.items()})
+                for part in kind.heads
+            }
+            for name, kind in kinds.items()
+        }  # fmt: skip
     bar.close()
     spent = round(time.perf_counter() - start)
     found = {}
-    for name, pupil in pupils.items():
-        accuracy = partial(held_out_accuracy, pupil.model, held_out, device=device)
+    for name, parts in trained.items():
+        models = [model for model, _ in parts.values()]
+        accuracy = partial(held_out_accuracy, models, held_out, device=device)
         record: dict[str, Any] = {
-            "modality": pupil.model.kind.modality, "width": pupil.model.network.width,
-            "course": asdict(course), "trained_with": sorted(pupils),
-            "clips_drawn": pool.drawn, "loss": pupil.losses, "seconds": spent,
-            "device": _device(device), "held_out": accuracy(),
+            "modality": name, "course": asdict(course),
+            "parts": {part: {"width": model.network.width, "loss": losses}
+                      for part, (model, losses) in parts.items()},
+            "clips_drawn": pool.drawn, "seconds": spent, "device": _device(device),
+            "held_out": accuracy(),
         }  # fmt: skip
-        if pupil.model.kind.modality != "image":
+        if name != "image":
             record["held_out_frozen"] = accuracy(frozen=True)
-        network = pupil.model.network.cpu()
-        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        found[name] = kinds[name].finished(network), record
+        network = kinds[name].finished([model.network.cpu() for model in models])
+        network.to(memory_format=torch.contiguous_format)
+        found[name] = network, record
     return found
 
 
-def _pupil(kind: Network, width: float, device: str) -> Pupil:
-    model = DenseClassifier(kind, width).to(device).train()
-    if isinstance(model.network, I3D):
-        see_frames_alone(model.network)
-    layout = torch.channels_last if kind.modality == "image" else torch.channels_last_3d
-    model.network.to(memory_format=layout)  # type: ignore[call-overload]
-    return Pupil(model, torch.zeros((), device=device))
+def _trained(
+    model: DenseClassifier, course: Course, pool: Pool, device: str, bar: Any
+) -> tuple[DenseClassifier, list[float]]:
+    """Take a part of a network through its stages -> it and its losses, means over tenths."""
+    random = torch.Generator().manual_seed(course.seed)
+    layout = torch.channels_last if model.kind.modality == "image" else torch.channels_last_3d
+    model.to(device).train().network.to(memory_format=layout)  # type: ignore[call-overload]
+    losses: list[float] = []
+    for stage in course.stages(model.part):
+        optimizer = torch.optim.AdamW(
+            model.parameters(), weight_decay=course.weight_decay, fused=True
+        )
+        tenth, total = max(1, stage.steps // 10), torch.zeros((), device=device)
+        for step in range(stage.steps):
+            clips = pool.choose(stage.batch_size, stage.frames, least=course.first, random=random)
+            views = Views.drawn(clips, random, side=stage.side)
+            for group in optimizer.param_groups:
+                group["lr"] = stage.learning_rate * _schedule(step / stage.steps)
+            loss = model.loss(clips, views)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.detach()
+            bar.update()
+            if (step + 1) % tenth == 0:
+                losses.append(round(total.item() / tenth, 4))
+                total.zero_()
+                bar.set_postfix({f"{model.kind.modality} {model.part}": losses[-1]})
+    return model, losses
 
 
 def _schedule(done: float, *, rising: float = 0.1) -> float:
@@ -268,45 +284,34 @@ def _schedule(done: float, *, rising: float = 0.1) -> float:
     return 0.5 + 0.5 * float(np.cos(np.pi * (done - rising) / (1 - rising)))
 
 
-def _step(pupil: Pupil, clips: Clips, views: Views, rate: float) -> None:
-    for group in pupil.optimizer.param_groups:
-        group["lr"] = rate
-    logits, wanted = pupil.model.look(clips, views)
-    known = LOSSES | {"pair": still_loss} if clips.shares.shape[1] == 1 else LOSSES
-    losses = [known[name](out.float(), wanted[name]) for name, out in logits.items()]
-    loss = torch.stack(losses).sum()
-    pupil.optimizer.zero_grad()
-    loss.backward()
-    pupil.optimizer.step()
-    pupil.total += loss.detach()
-
-
-def _note(pupils: dict[str, Pupil], steps: int) -> None:
-    for pupil in pupils.values():
-        pupil.losses.append(round(pupil.total.item() / steps, 4))
-        pupil.total.zero_()
-
-
 @torch.inference_mode()
 def held_out_accuracy(
-    model: DenseClassifier, clips: Sequence[Clips], *, device: str = "cpu", frozen: bool = False
-) -> dict[str, float]:
+    models: Sequence[DenseClassifier], clips: Sequence[Clips], *, device: str = "cpu",
+    frozen: bool = False,
+) -> dict[str, float]:  # fmt: skip
     """Accuracy over the cells of the clips' instances -> what the heads name: pair, actor, ...
 
-    A head of pairs or actors may also say background, which is wrong here. From pairs come two
-    more: "actor", of the likeliest pair that is not background, and "action", right among the
-    actions of the true actor. frozen: the motion is taken out, what a still image gives away.
+    models: the parts of a network; where one names actors and another pairs, the first says who and
+    the second does what (`joint`). Pairs and actors may also be background, which is wrong here.
+    From pairs come two more: "actor", of the likeliest pair that is not background, and "action",
+    right among the actions of the true actor. frozen: the motion is taken out, what a still image
+    gives away.
     """
-    model.eval()
     right: dict[str, list[np.ndarray]] = {}
     for one in clips:
         shown = one.to(device)
+        shown = shown.frozen if frozen else shown
         views = Views.plain(len(one), device)
-        logits, named = model.look(shown.frozen if frozen else shown, views)
+        logits: dict[str, Tensor] = {}
+        for model in models:
+            answers, named = model.eval().look(shown, views)
+            logits |= {name: out.float() for name, out in answers.items()}
+        if "pair" in logits and "actor" in logits:
+            logits["pair"] = joint(logits.pop("actor"), logits["pair"])
         wanted = {name: part.cpu().numpy() for name, part in named.items()}
         cells = object_cells(wanted["pair"])
         for name, out in logits.items():
-            scores = out.float().cpu().numpy().transpose(0, 2, 3, 1)[cells]
+            scores = out.cpu().numpy().transpose(0, 2, 3, 1)[cells]
             for what, hits in HITS[name](scores, wanted[name][cells]).items():
                 right.setdefault(what, []).append(hits)
     return {name: round(float(np.concatenate(hits).mean()), 4) for name, hits in right.items()}
@@ -341,9 +346,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--longer", type=float, default=1.0, help="a factor of all steps")
     given = parser.parse_args(arguments)
     standard = Course(clips=given.clips)
-    course = replace(standard, stages=tuple(
-        replace(stage, steps=round(given.longer * stage.steps)) for stage in standard.stages
-    ))  # fmt: skip
+    frames, motion = (
+        tuple(replace(stage, steps=round(given.longer * stage.steps)) for stage in stages)
+        for stages in (standard.frames, standard.motion)
+    )
+    course = replace(standard, frames=frames, motion=motion)
     torch.backends.cudnn.benchmark = True
     trained = train_trunks(given.modalities, course, device=given.device, workers=given.workers)
     for modality, (network, record) in trained.items():
