@@ -52,6 +52,10 @@ def as_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+#: "So many of the other methods more (this one most)", or less and least.
+WORDS = {"largest": ("more", "the most"), "smallest": ("less", "the least")}
+
+
 def judged(
     records: Sequence[Record], what: str, read: Callable[[Record], float], *,
     against: str = "gavrilyuk", best: str = "largest",
@@ -66,11 +70,12 @@ def judged(
     order = sorted(means, key=lambda name: means[name], reverse=best == "largest")
     if "acga" not in means:
         return f"{what}: no record of ACGA, so nothing to say."
-    place = (
-        f"{what}: {TABLE_1.title('acga')} has {means['acga']:.1f}, number "
-        f"{order.index('acga') + 1} of {len(order)} methods, {best} first "
-        f"(the first: {TABLE_1.title(order[0])}, {means[order[0]]:.1f})"
-    )
+    ahead, more, most = order.index("acga"), *WORDS[best]
+    place = f"{what}: {TABLE_1.title('acga')} has {means['acga']:.1f}, " + (
+        f"{ahead} of the other {len(order) - 1} methods {more} "
+        f"({TABLE_1.title(order[0])} {most}, {means[order[0]]:.1f})"
+        if ahead else f"{most} of {len(order)} methods"
+    )  # fmt: skip
     one, two = ({seed_of(r): read(r) for r in groups.get(name, ())} for name in ("acga", against))
     gains = pd.Series([100 * (one[seed] - two[seed]) for seed in sorted(one.keys() & two.keys())])
     if gains.empty:

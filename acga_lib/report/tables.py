@@ -183,8 +183,8 @@ def judged(row: Any) -> str:
         return f"{what} {paper}; a single seed says nothing about the spread."
     if row.within:
         return f"{what} {paper}; that is within the spread of ± {row.std:.1f} over seeds: no claim."
-    agree = "in all" if row.low * row.high > 0 else "not in all"
-    return f"{what} ± {row.std:.1f} {paper}; the sign is the same {agree} {row.seeds} seeds."
+    signs = "the same" if row.low * row.high > 0 else "not the same"
+    return f"{what} ± {row.std:.1f} {paper}; its sign is {signs} in all {row.seeds} seeds."
 
 
 def by_group(records: Sequence[Record], group: str, metric: str = "mean_iou") -> pd.DataFrame:

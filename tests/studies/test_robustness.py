@@ -378,7 +378,7 @@ def test_a_sentence_claims_nothing_from_one_seed_or_within_the_spread(folders: P
     def judged(some, read=lambda r: r["wording"]["own"]):
         return robustness_tables.judged(some, "IoU", read)
 
-    assert "ACGA (RGB) has 65.0, number 1 of 2" in judged(records)
+    assert "ACGA (RGB) has 65.0, the most of 2 methods; +10" in judged(records)
     assert "+10.0 ± 0.0 points against Gavrilyuk" in judged(records)
     assert "(2 seeds)" in judged(records)
     assert "one seed, so no claim" in judged([records[0], records[2]])
