@@ -5,6 +5,7 @@ Each is the published architecture; a profile scales its widths.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -140,9 +141,11 @@ class TwoStream(nn.Module):
         self.rgb, self.flow = streams
 
     def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
-        """RGB and flow features [U, 2, 528, T, h, w], word vectors -> fused `Responses`."""
-        streams = ((self.rgb, features[:, 0]), (self.flow, features[:, 1]))
-        rgb, flow = (stream(seen, words, clips) for stream, seen in streams)
+        """RGB and flow features [U, 528 + 528, T, h, w], word vectors -> fused `Responses`."""
+        streams = (self.rgb, self.flow)
+        encoders = [cast(VisualEncoder, stream.visual_encoder) for stream in streams]
+        seen = features.split([encoder.channels_in for encoder in encoders], dim=1)
+        rgb, flow = (stream(part, words, clips) for stream, part in zip(streams, seen, strict=True))
         small, medium, large = (
             (2 * one + other) / 3 for one, other in zip(rgb[:3], flow[:3], strict=True)
         )

@@ -50,6 +50,7 @@ class VisualEncoder(nn.Module):
         super().__init__()
         self.length = length
         self.mixed_4f = mixed_4f(width)
+        self.channels_in = block_output("mixed_4e", width)
         self.channels = block_output("mixed_4f", width)
 
     def forward(self, features: Tensor) -> Tensor:

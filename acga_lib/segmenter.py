@@ -172,7 +172,7 @@ class Segmenter:
         for recipe, network in self.extractors:
             inputs = MODALITIES[recipe.modality].inputs(recipe, [sample])
             found.append(network.trunk(inputs).half().float())  # as the feature store keeps them
-        features = found[0] if len(found) == 1 else torch.stack(found, dim=1)
+        features = torch.cat(found, dim=1)
         return SeenClip(self, sample, features)
 
     def encode(self, query: str) -> Encoded:

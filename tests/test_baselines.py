@@ -140,10 +140,11 @@ def test_hus_coarse_truth_is_foreground_as_soon_as_one_pixel_is():
 
 
 def test_two_streams_are_two_parts_rgb_and_one_part_flow():
-    one, other = (Gavrilyuk(trunk_width=0.25, hidden=(8, 4)).eval() for _ in range(2))
-    features, words = torch.randn(1, 2, 132, 4, 2, 2), torch.randn(1, MAX_WORDS, 300)
+    widths = {0.25: 132, 0.125: 66}  # need not be alike
+    one, other = (Gavrilyuk(trunk_width=width, hidden=(8, 4)).eval() for width in widths)
+    features, words = torch.randn(1, 132 + 66, 4, 2, 2), torch.randn(1, MAX_WORDS, 300)
     fused = TwoStream([one, other])(features, words)
-    rgb, flow = one(features[:, 0], words), other(features[:, 1], words)
+    rgb, flow = one(features[:, :132], words), other(features[:, 132:], words)
     for index in range(3):
         torch.testing.assert_close(fused[index], (2 * rgb[index] + flow[index]) / 3)
 

@@ -281,8 +281,8 @@ class StackedStores:
         return self.stores[0].path(sample)
 
     def get(self, sample: Sample) -> NDArray[np.float16]:
-        """Both features, float16 [2, 528, T/4, h, w]. Raises as `FeatureStore.get`."""
-        return np.stack([store.get(sample) for store in self.stores])
+        """Both features, float16 [528 + 528, T/4, h, w]. Raises as `FeatureStore.get`."""
+        return np.concatenate([store.get(sample) for store in self.stores])
 
 
 def _by_video(samples: Iterable[Sample]) -> list[Sequence[Sample]]:
