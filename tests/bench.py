@@ -232,7 +232,8 @@ def small_steps(clock: Clock) -> dict[str, Any]:
                 return networks.build_network(methods.METHODS[name], config.PROFILES["toy"])
 
             def new(name: str = method) -> torch.nn.Module:
-                return build_network(METHODS[name], PROFILES["toy"])
+                # As wide as it was before.
+                return build_network(METHODS[name], PROFILES["toy"].changed(trunk_width=0.25))
 
             times = clock.in_turn({
                 "before": step(old, loss.segmentation_loss, False, clips[of], words),

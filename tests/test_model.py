@@ -170,7 +170,8 @@ def test_the_whole_network_is_the_authors_operation_by_operation(count, size, dt
 @pytest.mark.parametrize("name", ["hu", "li", "gavrilyuk", "baseline", "acga"])
 def test_sentences_about_one_clip_share_it_without_a_difference(name, estimates):
     torch.manual_seed(0)
-    model = build_network(METHODS[name], PROFILES["quick"]).double()
+    profile = PROFILES["quick"].changed(trunk_width=0.25)
+    model = build_network(METHODS[name], profile).double()
     for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm3d)):
         norm.train(estimates)
         norm.momentum = 0.0
