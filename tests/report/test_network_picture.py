@@ -70,7 +70,7 @@ def test_a_model_without_attention_is_refused():
 def test_drawing_leaves_no_hook_in_the_model():
     with torch.device("meta"):
         model = ACGA.sized(METHODS["acga"], PROFILES["toy"]).eval()
-        features = torch.empty(1, block_output("mixed_4e", 0.25), 4, 7, 7)
+        features = torch.empty(1, block_output("mixed_4e", 0.5), 4, 7, 7)
         network_picture(model, features, torch.empty(1, 20, 300), clip=(3, 16, 112, 112))
     assert not any(module._forward_hooks for module in model.modules())
 
