@@ -35,14 +35,7 @@ from acga_lib.benchmark.writing.scenes import TRUNK_FRAMES
 from acga_lib.config import ROOT, choose
 from acga_lib.errors import ConfigError
 from acga_lib.experiment.execution import mixed_precision
-from acga_lib.experiment.trunks.clips import (
-    INPUTS,
-    SIDE,
-    Clips,
-    Drawing,
-    Views,
-    labels,
-)
+from acga_lib.experiment.trunks.clips import INPUTS, SIDE, Clips, Drawing, Views, labels
 from acga_lib.experiment.trunks.heads import CLASSES, HITS, LOSSES, joint, object_cells
 from acga_lib.experiment.trunks.joining import side_by_side
 from acga_lib.experiment.trunks.pool import Pool
