@@ -3,6 +3,7 @@
 One page that needs neither server nor network: some clips of the embedded benchmark with what the
 frozen trunk and Mixed_4f say of them (F_V, Eq. 2), the trained weights of everything behind it, and
 word vectors. `playground_page/network.js` computes the rest of ACGA from them in the browser.
+F_V and word vectors are kept in half precision: a smaller page, and no response moves by 1e-3.
 Everything in the page follows from a run's record; equal runs and data give an equal page.
 """
 
@@ -90,11 +91,12 @@ def page(
         )
     assert isinstance(vectors, WordVectors)  # what ACGA reads
     known = sorted(word for word in {*words, *frequent_words()[:FREQUENT]} if word in vectors)
+    rows = np.stack([vectors.encode(word).vectors[0] for word in known])
     kit = {
         "about": _about(record),
         "run": {"id": record["run_id"], "weights": record.get("weights")},
         "longest": MAX_WORDS, "width": WORD_DIM, "words": known,
-        "vectors": _packed(np.stack([vectors.encode(word).vectors[0] for word in known])),
+        "vectors": _packed(rows.astype("<f2")),
         "weights": {
             name: _packed(value.numpy())
             for name, value in model.state_dict().items() if not name.startswith("visual_encoder.")
@@ -137,7 +139,7 @@ def _clip(segmenter: Segmenter, model: ACGA, samples: Sequence[Sample]) -> dict[
         "video": sample.video_id, "height": sample.height, "width": sample.width,
         "frames": len(pictures), "middle": len(pictures) // 2, "jpeg": _strip(pictures),
         "box": [length / box.side for length in lengths],
-        "shape": vision.shape, "vision": _packed(vision),
+        "shape": vision.shape, "vision": _packed(vision.astype("<f2")),
         "sentences": list(dict.fromkeys(sample.query for sample in samples)),
     }  # fmt: skip
 
@@ -149,7 +151,7 @@ def _strip(frames: NDArray[np.uint8]) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _packed(values: NDArray[np.float32]) -> dict[str, str]:
+def _packed(values: NDArray[np.floating[Any]]) -> dict[str, str]:
     """Numbers for `unpack` in `words.js`, in half precision where that loses nothing."""
     half = values.astype("<f2")
     kept = half if (half == values).all() else values.astype("<f4")
