@@ -130,7 +130,8 @@ def test_jupyterlab_answers(tab, shoot, tmp_path):
         tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         # While cells run, no widget is answered.
         prompt = tab.locator(".jp-CodeCell").last.locator(".jp-InputArea-prompt")
-        prompt.filter(has_text=re.compile(r"\[\d+\]")).wait_for(timeout=1000 * PATIENCE)
+        done = prompt.filter(has_text=re.compile(r"\[\d+\]"))
+        done.wait_for(state="attached", timeout=1000 * PATIENCE)  # it is out of sight
         explore(tab, shoot, "lab")
 
 
