@@ -127,7 +127,7 @@ def test_jupyterlab_answers(tab, shoot, tmp_path):
         tab.goto(f"{address}/lab/tree/{NOTEBOOK.name}")
         tab.locator(".jp-Notebook").wait_for(timeout=1000 * PATIENCE)
         idle = tab.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")
-        idle.wait_for(state="attached", timeout=1000 * PATIENCE)  # cells run before are lost
+        idle.wait_for(state="attached", timeout=1000 * PATIENCE)  # before, no cell ran now and then
         tab.get_by_role("menuitem", name="Run", exact=True).click()
         tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         # While cells run, no widget is answered.
