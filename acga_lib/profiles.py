@@ -7,8 +7,6 @@ from typing import Any, Self
 
 from acga_lib.errors import ConfigError
 
-#: Fields that older records lack, as those runs had them.
-LATER = {"held_out": 0.0}
 #: The largest number of videos, pixels or epochs, and the largest factor, that a profile may have.
 MAX_COUNT, MAX_FACTOR = 10**6, 16.0
 
@@ -52,14 +50,14 @@ class Training:
 
     epochs: int
     batch_size: int
-    #: of every method's published learning rate; the small profiles have few steps
-    rate_factor: float
-    sgd_factor: float  #: the same for methods trained with SGD, which few steps slow down most
+    #: of the published learning rates of methods trained with SGD, which few steps slow down most
+    sgd_factor: float
     by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
-    #: keep the trunk's BatchNorm statistics in Mixed_4f: a batch of one or two small frames has
-    #: none worth having. The authors' code goes on estimating them.
-    freeze_statistics: bool
+    align_std: float  #: the same of Eq. 3, whose scores alone decide which word a pixel hears
+    #: train Mixed_4f with the rest, as published. The small profiles keep what the trunk's own
+    #: training left there: their few steps forget more of it than they gain.
+    train_trunk: bool
     bfloat16: bool  #: compute the network in bfloat16 while training, where that is faster
     workers: int  #: processes that read features while training
     #: share of the training videos on which nothing is trained: settings are chosen on them, and a
@@ -87,8 +85,6 @@ class Profile:
 
         Raises ConfigError for a missing or unknown field, or one of another type.
         """
-        earlier: dict[str, Any] = {**LATER, "flow_width": record.get("trunk_width")}
-        record = earlier | dict(record)
         kinds = {"networks": Networks, "data": DataSizes, "training": Training}
         names = {group: {field.name for field in fields(kind)} for group, kind in kinds.items()}
         if wrong := {"name"}.union(*names.values()) ^ record.keys():
@@ -134,8 +130,8 @@ _TOY = Profile(
     ),
     data=DataSizes(train_videos=1500, test_videos=500, jhmdb_videos=200, referit_images=(1000, 20)),
     training=Training(
-        epochs=3, batch_size=4, rate_factor=2.0, sgd_factor=10.0, by_frame=True, linear_std=0.2,
-        freeze_statistics=True, bfloat16=True, workers=0, held_out=0.05,
+        epochs=3, batch_size=4, sgd_factor=10.0, by_frame=True, linear_std=0.05, align_std=0.6,
+        train_trunk=False, bfloat16=True, workers=0, held_out=0.05,
     ),
 )  # fmt: skip
 _QUICK = _TOY.changed(
@@ -155,8 +151,8 @@ _PAPER = Profile(
         train_videos=3017, test_videos=737, jhmdb_videos=928, referit_images=(3000, 20)
     ),
     training=Training(
-        epochs=12, batch_size=4, rate_factor=1.0, sgd_factor=1.0, by_frame=False, linear_std=0.02,
-        freeze_statistics=False, bfloat16=False, workers=4, held_out=0.0,
+        epochs=12, batch_size=4, sgd_factor=1.0, by_frame=False, linear_std=0.02, align_std=0.02,
+        train_trunk=True, bfloat16=False, workers=4, held_out=0.0,
     ),
 )  # fmt: skip
 PROFILES = {profile.name: profile for profile in (_QUICK, _TOY, _NIGHT, _PAPER)}

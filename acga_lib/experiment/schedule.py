@@ -27,19 +27,19 @@ class Stretch:
     end: int
 
     def learning_rate(self, step: int, profile: Profile) -> float:
-        """The stage's schedule at a step of the run, times the profile's factor."""
-        training, sgd = profile.training, self.stage.optimizer == "sgd"
-        factor = training.sgd_factor if sgd else training.rate_factor
+        """The stage's schedule at a step of the run; of SGD, times the profile's factor."""
+        factor = profile.training.sgd_factor if self.stage.optimizer == "sgd" else 1.0
         done = (step - self.first) / (self.end - self.first)
         passed = sum(done >= division for division in self.stage.divisions)
         return factor * self.stage.learning_rate * 0.1**passed
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """A fresh optimiser; weight decay spares the biases and other vectors."""
+        """A fresh optimiser of what is trained; weight decay spares biases and other vectors."""
         decay = self.stage.weight_decay
+        trained = [p for p in model.parameters() if p.requires_grad]
         groups = [
-            {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": decay},
-            {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
+            {"params": [p for p in trained if p.dim() > 1], "weight_decay": decay},
+            {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
         ]
         if self.stage.optimizer == "sgd":
             return torch.optim.SGD(groups, lr=self.stage.learning_rate, momentum=0.9)

@@ -57,6 +57,8 @@ def build_model(
     if isinstance(model, ACGA) and model.attention is not None:
         for weight in (w for w in model.attention.parameters() if w.dim() == 2):
             torch.nn.init.normal_(weight, std=profile.training.linear_std)
+        align = model.attention.language.align.weight
+        torch.nn.init.normal_(align, std=profile.training.align_std)
     return model
 
 
@@ -127,7 +129,7 @@ def train(
     # Every new tensor would be filled before it is written: a search aid that costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     model.to(device).train()
-    _settle_statistics(model, config, device, execution)
+    settle_trunk(model, config, device, execution)
     checkpoint = Checkpoint(work / "checkpoint.pt", identity=_identity(config, data))
     saved = processes.shared(checkpoint.read() if processes.is_main() else None)
     state = Progress()
@@ -191,19 +193,20 @@ def _restore(
         scaler.load_state_dict(saved["scaler"])
 
 
-def _settle_statistics(
-    model: nn.Module, config: RunConfig, device: str, execution: Execution
+def settle_trunk(
+    model: nn.Module, config: RunConfig, device: str = "cpu", execution: Execution = PLAIN
 ) -> None:
-    """Decide what BatchNorm's statistics in Mixed_4f are: kept, or those of the whole batch.
+    """Make Mixed_4f, in a network in training mode, what the profile says: trained or kept.
 
-    Torch estimates them over several processes on GPUs only. Over processes on a CPU, and over
-    accumulated pieces, each piece has its own: a difference that is warned of.
+    Kept, its weights get no gradient and its BatchNorm's statistics stay. Trained, these are
+    estimated from each batch. Torch does so over several processes on GPUs only; over processes on
+    a CPU, and over accumulated pieces, each piece has its own: a difference that is warned of.
     """
-    norms = [norm for norm in model.modules() if isinstance(norm, nn.BatchNorm3d)]
-    if config.scale.training.freeze_statistics:
-        for norm in norms:
-            norm.eval()
+    if not config.scale.training.train_trunk:
+        if hasattr(model, "visual_encoder"):
+            model.get_submodule("visual_encoder").requires_grad_(False).eval()
         return
+    norms = [norm for norm in model.modules() if isinstance(norm, nn.BatchNorm3d)]
     on_cpu = torch.device(device).type == "cpu"
     if norms and processes.count() > 1 and not on_cpu:
         nn.SyncBatchNorm.convert_sync_batchnorm(model)

@@ -139,7 +139,8 @@ def test_the_authors_training_has_9_epochs_of_fresh_batches():
     unseen = 1 - len({index for batch in batches for index in batch}) / 403
     assert unseen == pytest.approx(0.37, abs=0.05)
     assert batches != schedule.epoch_batches(run, range(403), epoch=4)
-    assert not run.scale.training.freeze_statistics and run.scale.training.linear_std == 0.02
+    trained = run.scale.training
+    assert trained.train_trunk and trained.linear_std == trained.align_std == 0.02
     assert run.run_id == "toy-paper-acga-released-s0" and run.describe()["run"]["variant"]
 
 

@@ -18,7 +18,7 @@ STEPS = 12  # three epochs of four batches
 @pytest.fixture
 def config(tiny, toy_root, toy_trunk, toy_features, tmp_path, monkeypatch):
     """A run whose BatchNorm estimates statistics, so that a wrong mode would show in its bits."""
-    PROFILES["tiny"] = tiny.changed(held_out=0.125, freeze_statistics=False)
+    PROFILES["tiny"] = tiny.changed(held_out=0.125, train_trunk=True)
     for name, folder in (("FEATURES", toy_features), ("RUNS", tmp_path), ("WORK", tmp_path)):
         monkeypatch.setattr(pipeline, name, folder)
     return jobs.run_of(toy_root, toy_trunk)

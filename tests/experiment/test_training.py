@@ -158,7 +158,7 @@ def test_the_schedule_reaches_the_optimiser(config, data, toy_trunk, tmp_path, m
     monkeypatch.setattr(torch.optim.Adam, "step", noting)
     _, losses = jobs.trained(config(), data, trunk=toy_trunk, work=tmp_path)
     steps = -(-len(data) // 4)
-    assert used == pytest.approx([1e-3] * (2 * steps) + [1e-4] * steps)  # 3 epochs, decay after 2
+    assert used == pytest.approx([5e-4] * (2 * steps) + [5e-5] * steps)  # 3 epochs, decay after 2
     assert len(losses) == 3 * steps
 
 
@@ -173,7 +173,7 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(config, data, toy_trunk,
     )  # fmt: skip
     with pytest.raises(CheckpointError, match="other data"):
         jobs.trained(config(), shuffled, trunk=toy_trunk, work=tmp_path)
-    PROFILES["tiny"] = tiny.changed(rate_factor=12.0)
+    PROFILES["tiny"] = tiny.changed(sgd_factor=12.0)
     with pytest.raises(CheckpointError, match="another configuration"):
         jobs.trained(config(), data, trunk=toy_trunk, work=tmp_path)
 
@@ -230,6 +230,24 @@ def test_training_starts_at_what_a_trunk_with_another_epsilon_computes(
     features = torch.randn(1, trunk.mixed_4f.branch_0.conv3d.in_channels, 4, 7, 7)
     started = model.visual_encoder.mixed_4f(features)
     torch.testing.assert_close(started, trunk.mixed_4f(features), rtol=1e-5, atol=1e-6)
+
+
+def test_the_small_profiles_keep_mixed_4f_and_the_papers_trains_it(
+    config, data, toy_trunk, tmp_path, tiny
+):
+    run, weights = config(), load_file(toy_trunk)
+    for kept in (True, False):
+        PROFILES["tiny"] = tiny.changed(train_trunk=not kept)
+        state, _ = jobs.trained(run, data, trunk=toy_trunk, work=tmp_path / str(kept))
+        changed = {
+            key
+            for key, value in state.items()
+            if key.startswith("visual_encoder.")
+            and not torch.equal(value, weights[key.removeprefix("visual_encoder.")])
+        }
+        assert bool(changed) != kept
+    assert any("running_mean" in key for key in changed)  # estimated with the rest
+    assert any(key.endswith("conv3d.weight") for key in changed)
 
 
 def test_the_control_shuffles_the_training_sentences_alone(config, toy_features, monkeypatch):
