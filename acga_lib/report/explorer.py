@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,14 @@ class Explorer:
         self._seen: dict[str, SeenClip] = {}  # by method, of the frame that is shown
         self._at: tuple[Clip, int] | None = None
         self._changing = False
-        self._uploads = tempfile.TemporaryDirectory(prefix="acga-explorer-")
         self._make_widgets(clips)
         self._connect()
         self._choose_clip()
+
+    @cached_property
+    def _uploads(self) -> tempfile.TemporaryDirectory[str]:
+        """Where uploaded videos lie until the explorer is gone."""
+        return tempfile.TemporaryDirectory(prefix="acga-explorer-")
 
     def _make_widgets(self, clips: Sequence[Clip]) -> None:
         methods = list(self._runs)

@@ -121,6 +121,21 @@ def explore(tab, shoot, where: str) -> None:
     assert tab.get_by_text("Traceback (most recent call last)").count() == 0
 
 
+def run_all(tab) -> None:
+    """Run every cell; asked anew until one runs, for now and then a click on the menu is lost."""
+    prompts = tab.locator(".jp-CodeCell .jp-InputArea-prompt")
+    for _ in range(5):
+        tab.get_by_role("menuitem", name="Run", exact=True).click()
+        tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        with suppress(Exception):
+            prompts.filter(has_text=re.compile(r"\[[\d*]+\]")).first.wait_for(
+                state="attached", timeout=10_000
+            )
+            return
+        tab.keyboard.press("Escape")  # a menu that stayed open would take the next click
+    pytest.fail("no cell runs")
+
+
 def test_jupyterlab_answers(tab, shoot, tmp_path):
     lab = ("jupyterlab", "--allow-root", "--IdentityProvider.token=")
     with served(tmp_path, *lab) as address:
@@ -128,8 +143,7 @@ def test_jupyterlab_answers(tab, shoot, tmp_path):
         tab.locator(".jp-Notebook").wait_for(timeout=1000 * PATIENCE)
         idle = tab.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")
         idle.wait_for(state="attached", timeout=1000 * PATIENCE)  # before, no cell ran now and then
-        tab.get_by_role("menuitem", name="Run", exact=True).click()
-        tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        run_all(tab)
         # While cells run, no widget is answered.
         prompt = tab.locator(".jp-CodeCell").last.locator(".jp-InputArea-prompt")
         done = prompt.filter(has_text=re.compile(r"\[\d+\]"))

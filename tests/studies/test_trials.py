@@ -77,11 +77,11 @@ def test_a_trial_changes_what_it_says_and_sees_as_many_samples(folders, monkeypa
         trials._trained(run, device="cpu")
         (run, data), training = used.pop(), plain.scale.training
         assert len(data) * run.scale.training.epochs == STEPS * training.batch_size
-        assert run.scale.training.batch_size == training.batch_size * trial.batch
+        assert run.scale.training.train_trunk == trial.train_trunk
         assert run.stages[0].learning_rate == plain.stages[0].learning_rate * trial.rate
-    changes = {(trial.rate, trial.batch) for trial in trials.TRIALS}
+    changes = {(trial.rate, trial.train_trunk) for trial in trials.TRIALS}
     assert len(changes) == len({trial.name for trial in trials.TRIALS}) == len(trials.TRIALS)
-    assert (1.0, 1.0) in changes
+    assert (1.0, False) in changes
 
 
 def test_what_cannot_be_tried_is_named(folders, capsys):
