@@ -34,8 +34,9 @@ from acga_lib.experiment.trunks.clips import (
 )
 from acga_lib.experiment.trunks.heads import joint
 from acga_lib.experiment.trunks.joining import side_by_side
+from acga_lib.experiment.trunks.networks import NETWORKS
 from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
-from acga_lib.experiment.trunks.training import NETWORKS, Course, Stage, save_network, train_trunks
+from acga_lib.experiment.trunks.training import Course, Stage, save_network, train_trunks
 from acga_lib.flow import flow_to_input, optical_flow
 from acga_lib.i3d import BLOCKS, I3D, MaxPoolSame, scaled
 from acga_lib.profiles import PROFILES
