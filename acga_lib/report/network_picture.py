@@ -270,7 +270,7 @@ def _response(center: Point, name: str, shape: str) -> list[str]:
 
 def _legend() -> list[str]:
     """What the colours say."""
-    kinds = ((VISION, "vision"), (LANGUAGE, "language"), (BOTH, "both"), (FROZEN, "never trained"))
+    kinds = ((VISION, "vision"), (LANGUAGE, "language"), (BOTH, "both"), (FROZEN, "trained before, kept"))
     return [
         part
         for n, (color, name) in enumerate(kinds)

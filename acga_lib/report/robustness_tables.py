@@ -18,10 +18,10 @@ COLUMNS = (
     ("Other wordings", "wording", "other"),
     ("Best to worst", "wording", "drop"),
     *((f"+{count} word{'s' * (count > 1)}", "noise", str(count)) for count in NOISE),
-    ("Focus", "focus", "mass"),
-    ("Focus, not meant", "focus", "mass_other"),
+    ("Mass", "focus", "mass"),
+    ("Mass, not meant", "focus", "mass_other"),
     ("Area", "focus", "area"),
-    ("Focus / area", "focus", "ratio"),
+    ("Focus", "focus", "ratio"),
     ("Same mask if false", "negatives", "overlap"),
     ("AUC", "negatives", "auc"),
 )
@@ -107,10 +107,10 @@ def note(records: Sequence[Record]) -> str:
         f"{first['wording']['wordings']} wordings of one sentence; contrast: the same between "
         "sentences that mean different actors. Own and other wordings, words: mean IoU with the "
         "truth, with the annotation's sentence, other wordings of it, and so many noise words in "
-        "it; best to worst: mean loss of IoU between a sample's best and worst wording. Focus: "
+        "it; best to worst: mean loss of IoU between a sample's best and worst wording. Mass: "
         "share of the context attention on the actor meant; not meant: on the same actor when the "
-        "sentence means another; area: the actor's share of the frame (a two-stream method shows "
-        "the attention of its RGB stream). False sentences fit nobody; same mask: IoU of their "
+        "sentence means another; area: the actor's share of the frame; focus: mass / area, 1 for "
+        "an even spread (a two-stream method shows the attention of its RGB stream). False sentences fit nobody; same mask: IoU of their "
         "masks with those of true ones; AUC: how well the response's maximum tells the two apart "
         "(50 is chance).\n\n"
         f"Runs: {', '.join(record['run_id'] for record in records)}."

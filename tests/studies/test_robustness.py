@@ -367,9 +367,9 @@ def test_the_table_has_percent_a_ratio_and_a_dash_for_what_a_method_has_not(fold
     table = robustness_tables.as_table(kept_records(folders)).set_index("Method")
     ours, theirs = table.loc["ACGA (RGB)"], table.loc["Gavrilyuk et al. 2018 (RGB)"]
     assert (ours["Consistency"], ours["Seeds"], ours["Contrast"]) == ("65.0 ± 7.1", "2", "–")
-    assert (ours["Focus / area"], theirs["Focus / area"]) == ("1.62 ± 0.18", "–")
+    assert (ours["Focus"], theirs["Focus"]) == ("1.62 ± 0.18", "–")
     one = robustness_tables.as_table(kept_records(folders)[2:3]).iloc[0]
-    assert (one["Consistency"], one["Focus / area"]) == ("60.0", "1.50")
+    assert (one["Consistency"], one["Focus"]) == ("60.0", "1.50")
 
 
 def test_a_sentence_claims_nothing_from_one_seed_or_within_the_spread(folders: Path) -> None:
