@@ -270,10 +270,10 @@ def _response(center: Point, name: str, shape: str) -> list[str]:
 
 def _legend() -> list[str]:
     """What the colours say."""
-    kinds = ((VISION, "vision"), (LANGUAGE, "language"), (BOTH, "both"), (FROZEN, "trained before, kept"))
+    kinds = {"vision": VISION, "language": LANGUAGE, "both": BOTH, "trained before, kept": FROZEN}
     return [
         part
-        for n, (color, name) in enumerate(kinds)
+        for n, (name, color) in enumerate(kinds.items())
         for part in (
             f'<circle cx="{140 + 88 * n}" cy="464" r="5" fill="{color}"/>',
             text((150 + 88 * n, 464), name, size=11.5, anchor="start"),

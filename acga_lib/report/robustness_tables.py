@@ -110,8 +110,8 @@ def note(records: Sequence[Record]) -> str:
         "it; best to worst: mean loss of IoU between a sample's best and worst wording. Mass: "
         "share of the context attention on the actor meant; not meant: on the same actor when the "
         "sentence means another; area: the actor's share of the frame; focus: mass / area, 1 for "
-        "an even spread (a two-stream method shows the attention of its RGB stream). False sentences fit nobody; same mask: IoU of their "
-        "masks with those of true ones; AUC: how well the response's maximum tells the two apart "
-        "(50 is chance).\n\n"
+        "an even spread (a two-stream method shows the attention of its RGB stream). False "
+        "sentences fit nobody; same mask: IoU of their masks with those of true ones; AUC: how "
+        "well the response's maximum tells the two apart (50 is chance).\n\n"
         f"Runs: {', '.join(record['run_id'] for record in records)}."
     )

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Okabe and Ito's colours by what flows: vision, language, both, and what is never trained.
+#: Okabe and Ito's colours by what flows: vision, language, both, and what is kept.
 VISION, LANGUAGE, BOTH, FROZEN = "#0072B2", "#C65A00", "#00795A", "#6B6B6B"
 INK = "#222222"
 #: How much of its colour an element keeps while another is lit.
