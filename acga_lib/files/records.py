@@ -64,13 +64,17 @@ def read_runs(runs: Path, *, data: str, profile: str, controls: bool = False) ->
 
 
 def headline(runs: Path, *, data: str = EMBEDDED) -> str:
-    """The profile whose runs are shown where none is named: the first of `HEADLINES` with an ACGA.
+    """The profile whose runs are shown where none is named: of `HEADLINES`, that with most methods.
 
-    Raises DataError where none has one.
+    Among equals, the first. Raises DataError where none has an ACGA.
     """
-    for profile in HEADLINES:
-        if (runs / f"{data}-{profile}-acga-s0.json").is_file():
-            return profile
+    names = {
+        profile: {path.name.rpartition("-s")[0] for path in runs.glob(f"{data}-{profile}-*.json")}
+        for profile in HEADLINES
+        if (runs / f"{data}-{profile}-acga-s0.json").is_file()
+    }
+    if names:
+        return max(names, key=lambda profile: len(names[profile]))
     raise DataError(
         f"{runs}: no run of ACGA on '{data}' in a profile of {', '.join(HEADLINES)}: restore the "
         "committed ones (`git checkout -- results`), run `make reproduce`, or name another profile"

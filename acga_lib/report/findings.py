@@ -33,11 +33,17 @@ COMPONENTS = {
 def headline(records: Sequence[Record]) -> tuple[str, str] | None:
     """Data and profile of the records that stand first; None without records.
 
-    The embedded benchmark at the largest profile that was run, otherwise what there is.
+    The embedded benchmark at the profile of which most methods were run, among equals the largest;
+    otherwise what there is.
     """
-    there = sorted({(r["config"]["data"], r["config"]["run"]["profile"]) for r in records})
-    best = [("toy", profile) for profile in HEADLINES if ("toy", profile) in there]
-    return next(iter([*best, *there]), None)
+    there: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        run = record["config"]["run"]
+        there.setdefault((record["config"]["data"], run["profile"]), set()).add(run["method"])
+    own = [("toy", profile) for profile in HEADLINES if ("toy", profile) in there]
+    if own:
+        return max(own, key=lambda group: len(there[group]))
+    return min(there, default=None)
 
 
 def sentences(results: Path, *, data: str, profile: str) -> list[str]:
