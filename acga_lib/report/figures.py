@@ -163,7 +163,7 @@ def figure_5(segmentations: Sequence["Segmentation"], *, words: int = 4) -> Figu
     beneath. Raises ValueError for a method without attention.
     """
     figure, header, axes = _canvas(
-        [s.frame for s in segmentations[:1]] * (words + 1), rows=len(segmentations), text=0,
+        [s.frame for s in segmentations[:1]] * (words + 1), rows=len(segmentations), text=0.2,
         title="Figure 5. Where does each word receive attention? (bright: most)", gap=0.62,
         ratio=max(s.frame.shape[0] / s.frame.shape[1] for s in segmentations), wide=2.1,
     )  # fmt: skip
