@@ -23,7 +23,7 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
-PATIENCE = 150  #: seconds until the first answer, kernel and networks included
+PATIENCE = 300  #: seconds until the first answer, kernel and networks included
 
 
 @contextmanager
