@@ -56,7 +56,7 @@ class Training:
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
     align_std: float  #: the same of Eq. 3, whose scores alone decide which word a pixel hears
     #: train Mixed_4f with the rest, as published. The small profiles keep what the trunk's own
-    #: training left there: their few steps forget more of it than they gain.
+    #: training left there, of which ACGA's few steps forget more than they gain.
     train_trunk: bool
     bfloat16: bool  #: compute the network in bfloat16 while training, where that is faster
     workers: int  #: processes that read features while training
