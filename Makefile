@@ -45,7 +45,7 @@ test: setup
 	$(BIN)/mypy acga_lib
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests --ignore tests/browser
 	PYTHONPATH=tests $(BIN)/python -m helpers.exercises results/work/solved
-	PYTHONPATH=tests $(BIN)/python -m pytest -q -p helpers.patience --nbval results/work/solved
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m pytest -q -n 2 --dist loadfile -p helpers.patience --nbval results/work/solved
 
 test-browser: .venv/.browser
 	$(BIN)/python -m pytest -q tests/browser

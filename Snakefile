@@ -174,7 +174,7 @@ rule robustness:
     log:
         f"{LOGS}/{ID}-10_robustness.ipynb",
     params:
-        given=given(*RUN),
+        given=given(*RUN, "trained"),
     shell:
         "python -m acga_lib.jobs.batch 10_robustness {params.given:q}"
         " --executed {log:q} --produces {output:q} --threads {threads}"

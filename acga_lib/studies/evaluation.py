@@ -102,16 +102,15 @@ def robustness_or_load(
 ) -> dict[str, Any]:
     """What `robustness.measure` finds of a trained run, on every `every`-th test sample.
 
-    Where the weights of the run are not here (only few are committed), what was kept of the same
-    run and samples is returned. Raises CheckpointError when nothing was, and when the run has not
-    been trained; DataError when the dataset has no lists of paraphrases and negatives (real
-    annotations have none; the embedded one does).
+    What was kept of the same run and samples is returned without opening the data. Raises
+    CheckpointError when nothing was and the weights are not here (only few are committed), and when
+    the run has not been trained; DataError when the dataset has no lists of paraphrases and
+    negatives (real annotations have none; the embedded one does).
     """
     if every < 1:
         raise ConfigError(f"every = {every}: give 1 for all test samples, 2 for every second, ...")
     path, kept = RUNS / f"{config.run_id}.json", ROBUSTNESS / f"{config.run_id}.json"
-    here = path.with_suffix(".safetensors").is_file()
-    if not here and (found := _robustness_before(path, kept, every=every)):
+    if found := _robustness_before(path, kept, every=every):
         return found
     model, record = load_run(path)
     samples = open_split(config, "test", progress=progress)[::every]

@@ -422,5 +422,6 @@ def test_a_run_is_measured_once(toy_root, toy_features, tiny, tmp_path, monkeypa
     found = evaluation.robustness_or_load(config, every=2, progress=False)
     assert found["samples"] == len(open_dataset("a2d", root=toy_root, split="test")[::2])
     assert found["every"] == 2 and 0 < found["focus"]["mass"] < 1
-    monkeypatch.setattr(evaluation, "measure", None)
+    for unused in ("measure", "open_split", "load_run"):
+        monkeypatch.setattr(evaluation, unused, None)
     assert evaluation.robustness_or_load(config, every=2, progress=False) == found
