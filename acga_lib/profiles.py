@@ -55,9 +55,7 @@ class Training:
     by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
     align_std: float  #: the same of Eq. 3, whose scores alone decide which word a pixel hears
-    #: train Mixed_4f with the rest, as published. The small profiles keep what the trunk's own
-    #: training left there, of which ACGA's few steps forget more than they gain.
-    train_trunk: bool
+    train_trunk: bool  #: train Mixed_4f with the rest, as published
     bfloat16: bool  #: compute the network in bfloat16 while training, where that is faster
     workers: int  #: processes that read features while training
     #: share of the training videos on which nothing is trained: settings are chosen on them, and a
@@ -131,7 +129,7 @@ _TOY = Profile(
     data=DataSizes(train_videos=1500, test_videos=500, jhmdb_videos=200, referit_images=(1000, 20)),
     training=Training(
         epochs=3, batch_size=4, sgd_factor=10.0, by_frame=True, linear_std=0.05, align_std=0.6,
-        train_trunk=False, bfloat16=True, workers=0, held_out=0.05,
+        train_trunk=True, bfloat16=True, workers=0, held_out=0.05,
     ),
 )  # fmt: skip
 _QUICK = _TOY.changed(

@@ -15,15 +15,17 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from acga_lib.config import ROOT, RunConfig, choose
@@ -51,7 +53,7 @@ class Trial:
 
     name: str
     rate: float = 1.0  #: factor of every learning rate
-    train_trunk: bool = False  #: train Mixed_4f, whatever the profile says
+    keep_trunk: bool = False  #: leave Mixed_4f as the trunk's own training left it
 
 
 #: What every method is tried with.
@@ -59,7 +61,7 @@ TRIALS = (
     Trial(name="as it is"),
     Trial(name="half the rate", rate=0.5),
     Trial(name="twice the rate", rate=2.0),
-    Trial(name="Mixed_4f trained", train_trunk=True),
+    Trial(name="Mixed_4f kept", keep_trunk=True),
 )
 
 
@@ -73,9 +75,9 @@ class TrialRun(RunConfig):
 
     @property
     def scale(self) -> Profile:
-        """The profile with the trial's length, and its trunk trained where the trial says so."""
+        """The profile with the trial's length, and its trunk kept where the trial says so."""
         profile = super().scale
-        trained = profile.training.train_trunk or self.trial.train_trunk
+        trained = profile.training.train_trunk and not self.trial.keep_trunk
         return profile.changed(epochs=self.epochs, train_trunk=trained)
 
     @property
@@ -111,6 +113,7 @@ def make(run: TrialRun, *, device: str = "cpu") -> dict[str, Any]:
     samples = measured(predictions(model, data, device=device, progress=False))
     return run.key | {
         "mean_iou": float(samples["iou"].mean()), **shares(samples),
+        "ious": [round(one, 4) for one in samples["iou"].tolist()],
         "seconds": round(time.perf_counter() - start, 1),
         "revision": environment(device)["revision"],
     }  # fmt: skip
@@ -143,11 +146,12 @@ def _trained(run: TrialRun, *, device: str) -> tuple[nn.Module, Sequence[Sample]
 
 def missing(runs: Sequence[TrialRun], path: Path) -> list[TrialRun]:
     """The trials that have no record. Raises DataError where the file is damaged."""
-    keys = [{name: record[name] for name in runs[0].key} for record in _read(path)]
+    keys = [{name: record[name] for name in runs[0].key} for record in recorded(path)]
     return [run for run in runs if json.loads(json.dumps(run.key)) not in keys]
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def recorded(path: Path = RECORD) -> list[dict[str, Any]]:
+    """The records of all trials made so far. Raises DataError where the file is damaged."""
     return read_json(path) if path.exists() else []
 
 
@@ -168,15 +172,33 @@ def _made(runs: Sequence[TrialRun], jobs: int) -> Iterator[dict[str, Any]]:
         pool.shutdown(cancel_futures=True)
 
 
-def overview(runs: Sequence[TrialRun], path: Path) -> pd.DataFrame:
-    """Mean IoU on the held-out videos in percent: a row per method, a column per trial."""
-    rows: dict[str, dict[str, float]] = {}
-    keys = [json.loads(json.dumps(run.key)) for run in runs]
-    for record in _read(path):
-        if {name: record[name] for name in runs[0].key} in keys:
-            found = rows.setdefault(record["method"], {})
-            found[record["trial"]["name"]] = 100 * record["mean_iou"]
-    return pd.DataFrame.from_dict(rows, orient="index").round(1)
+def overview(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Trials as a table: a row per method and number of steps, a column per trial.
+
+    Mean IoU on the held-out videos in percent; in parentheses how far that is from the trial that
+    changes nothing, and the standard error of this difference, taken sentence by sentence.
+    """
+    rows: dict[tuple[str, int], dict[str, NDArray[np.float64]]] = {}
+    for record in records:
+        found = rows.setdefault((record["method"], record["steps"]), {})
+        found[record["trial"]["name"]] = 100 * np.array(record["ious"])
+    order = sorted(rows, key=lambda row: (row[1], TRAINED.index(row[0])))
+    names = [trial.name for trial in TRIALS]
+    cells = [[_cell(rows[row], name) for name in names] for row in order]
+    index = pd.MultiIndex.from_tuples(order, names=("method", "steps"))
+    return pd.DataFrame(cells, index=index, columns=names)
+
+
+def _cell(found: Mapping[str, NDArray[np.float64]], name: str) -> str:
+    """A trial's cell of the overview; `found` are the IoUs of all trials of its row."""
+    if name not in found:
+        return "–"
+    ious, unchanged = found[name], found.get(TRIALS[0].name)
+    if unchanged is None or name == TRIALS[0].name:
+        return f"{ious.mean():.1f}"
+    gain = ious - unchanged
+    error = gain.std(ddof=1) / math.sqrt(len(gain)) if len(gain) > 1 else math.nan
+    return f"{ious.mean():.1f} ({gain.mean():+.1f} ± {error:.1f})"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -216,16 +238,16 @@ def run_all(given: argparse.Namespace) -> None:
         )
         for trial in TRIALS
         for name in given.methods
-        if not trial.train_trunk or METHODS[name].modality != "image"
+        if not trial.keep_trunk or METHODS[name].modality != "image"
     ]  # fmt: skip
     for record in _made(missing(runs, RECORD), given.jobs):
-        write_text(RECORD, json.dumps([*_read(RECORD), record], indent=1) + "\n")
+        write_text(RECORD, json.dumps([*recorded(RECORD), record], indent=1) + "\n")
         print(
             f"done    {record['method']}, {record['trial']['name']}: held-out mean IoU "
             f"{100 * record['mean_iou']:.1f}, right {100 * record['right']:.0f} % "
             f"({record['seconds']:.0f} s)", flush=True,
         )  # fmt: skip
-    print(overview(runs, RECORD).to_string())
+    print(overview(recorded(RECORD)).to_string())
 
 
 if __name__ == "__main__":

@@ -77,11 +77,24 @@ def test_a_trial_changes_what_it_says_and_sees_as_many_samples(folders, monkeypa
         trials._trained(run, device="cpu")
         (run, data), training = used.pop(), plain.scale.training
         assert len(data) * run.scale.training.epochs == STEPS * training.batch_size
-        assert run.scale.training.train_trunk == trial.train_trunk
+        assert run.scale.training.train_trunk != trial.keep_trunk
         assert run.stages[0].learning_rate == plain.stages[0].learning_rate * trial.rate
-    changes = {(trial.rate, trial.train_trunk) for trial in trials.TRIALS}
+    changes = {(trial.rate, trial.keep_trunk) for trial in trials.TRIALS}
     assert len(changes) == len({trial.name for trial in trials.TRIALS}) == len(trials.TRIALS)
     assert (1.0, False) in changes
+
+
+def test_the_table_tells_a_gain_from_its_error_sentence_by_sentence():
+    def record(method, trial, ious):
+        return {"method": method, "steps": 9, "trial": {"name": trial}, "ious": ious}
+
+    table = trials.overview([
+        record("acga", "as it is", [0.2, 0.6, 0.1]),
+        record("acga", "half the rate", [0.3, 0.7, 0.5]),
+        record("hu", "as it is", [0.5, 0.5, 0.5]),
+    ])  # fmt: skip
+    assert list(table.index) == [("hu", 9), ("acga", 9)]  # the order of the paper's tables
+    assert list(table.loc[("acga", 9)]) == ["30.0", "50.0 (+20.0 ± 10.0)", "–", "–"]
 
 
 def test_what_cannot_be_tried_is_named(folders, capsys):
