@@ -1,5 +1,6 @@
 # What `make reproduce` runs: notebooks as jobs, one per method x seed, each with the file that it
-# writes as output and the executed notebook as log.
+# writes as output and the executed notebook as log. Jobs that use the GPU, where there is one, take
+# a `device`: `--resources device=1` lets one at a time have it.
 from pathlib import Path
 
 from acga_lib.config import RunConfig
@@ -95,6 +96,8 @@ rule features:
     threads: 64  # or all of --cores, if they are fewer
     params:
         given=given(*RUN, "referit_root", "jhmdb_root"),
+    resources:
+        device=1,
     shell:
         "python -m acga_lib.jobs.batch 02_feature_extraction {params.given:q}"
         " --executed {log:q} --produces {output:q} --threads {threads}"
@@ -118,6 +121,8 @@ rule train:
         method=lambda wildcards: wildcards.method.removesuffix("-shuffled"),
         shuffle=lambda wildcards: str(wildcards.method.endswith("-shuffled")).lower(),
     threads: 1
+    resources:
+        device=1,
     shell:
         "python -m acga_lib.jobs.batch 04_train {params.given:q} method={params.method}"
         " seed={wildcards.seed} shuffle_queries={params.shuffle}"
@@ -147,6 +152,8 @@ rule table2:
         f"{LOGS}/{ID}-06_table2_generalization.ipynb",
     params:
         given=given(*RUN, "jhmdb_root"),
+    resources:
+        device=1,
     shell:
         "python -m acga_lib.jobs.batch 06_table2_generalization {params.given:q}"
         " --executed {log:q} --produces {output:q} --threads {threads}"
@@ -175,6 +182,8 @@ rule robustness:
         f"{LOGS}/{ID}-10_robustness.ipynb",
     params:
         given=given(*RUN, "trained"),
+    resources:
+        device=1,
     shell:
         "python -m acga_lib.jobs.batch 10_robustness {params.given:q}"
         " --executed {log:q} --produces {output:q} --threads {threads}"
@@ -190,6 +199,8 @@ rule figures:
         f"{LOGS}/{ID}-08_qualitative_figures.ipynb",
     params:
         given=given(*RUN, "trained"),
+    resources:
+        device=1,
     shell:
         "python -m acga_lib.jobs.batch 08_qualitative_figures {params.given:q}"
         " --executed {log:q} --produces {output:q} --threads {threads}"

@@ -1,7 +1,7 @@
 """J-HMDB Sentences: videos and puppet masks by Jhuang et al. 2013, text by Gavrilyuk et al. 2018.
 
-All videos are for testing. Every frame has a mask; peers score three of them per video, and the
-paper takes them "uniformly": here the middles of three equal thirds of the frames with a mask.
+All videos are for testing. Nearly every frame has a mask; peers score three of them per video, and
+the paper takes them "uniformly": here the middles of three equal thirds of the frames with a mask.
 MTTR and later papers score a frozen random choice, which their sample list names.
 """
 

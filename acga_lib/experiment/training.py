@@ -129,7 +129,7 @@ def train(
     # Every new tensor would be filled before it is written: a search aid that costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     model.to(device).train()
-    settle_trunk(model, config, device, execution)
+    _settle_trunk(model, config, device, execution)
     checkpoint = Checkpoint(work / "checkpoint.pt", identity=_identity(config, data))
     saved = processes.shared(checkpoint.read() if processes.is_main() else None)
     state = Progress()
@@ -193,7 +193,7 @@ def _restore(
         scaler.load_state_dict(saved["scaler"])
 
 
-def settle_trunk(
+def _settle_trunk(
     model: nn.Module, config: RunConfig, device: str = "cpu", execution: Execution = PLAIN
 ) -> None:
     """Make Mixed_4f, in a network in training mode, what the profile says: trained or kept.

@@ -38,6 +38,16 @@ def write_settings(options: argparse.Namespace, path: Path) -> None:
     write_text(path, json.dumps({name: getattr(options, name) for name in names}) + "\n")
 
 
+def trainings_at_once(cores: int) -> int:
+    """How many networks are trained or asked side by side: one on a GPU, else one a core.
+
+    Torch is asked in a process of its own, since nothing here needs it otherwise.
+    """
+    question = "import torch; print(torch.cuda.is_available())"
+    asked = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True)
+    return 1 if asked.stdout.strip() == "True" else cores
+
+
 def snakemake(cores: int, *extra: str) -> list[str]:
     """The command line of one Snakemake call."""
     return [
@@ -111,13 +121,13 @@ def known_seconds(path: Path) -> dict[str, dict[str, float]]:
     return known if sound else {}
 
 
-def estimate(jobs: list[str], seconds: dict[str, float], cores: int) -> float | None:
+def estimate(jobs: list[str], seconds: dict[str, float], at_once: int) -> float | None:
     """Seconds until all jobs are done, from those of an earlier run; None where one is missing."""
     if any(job not in seconds for job in jobs):
         return None
     alone = sum(seconds[job] for job in jobs if job != "train")
     training = [seconds["train"]] * jobs.count("train")
-    return alone + sum(training) / max(min(cores, len(training)), 1)
+    return alone + sum(training) / max(min(at_once, len(training)), 1)
 
 
 def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
@@ -192,16 +202,17 @@ def reproduce(options: argparse.Namespace) -> int:
     if not jobs:
         print(f"Everything is up to date: open {page.relative_to(ROOT)}")
         return 0
-    known = known_seconds(TIMINGS)
+    known, at_once = known_seconds(TIMINGS), trainings_at_once(cores)
     key = f"{config.data}-{options.profile}"
-    expected = estimate(jobs, known.get(key, {}), cores)
+    expected = estimate(jobs, known.get(key, {}), at_once)
     length = "no earlier run to estimate from" if expected is None else (
         f"about {max(expected / 60, 1):.0f} min on {cores} cores, judging by an earlier run"
     )  # fmt: skip
     print(f"{len(jobs)} jobs on '{config.data}', profile '{options.profile}': {length}", flush=True)
     start = time.perf_counter()
     process = subprocess.Popen(
-        snakemake(cores), cwd=ROOT, env=environment, encoding="utf-8",
+        snakemake(cores, "--resources", f"device={at_once}"), cwd=ROOT, env=environment,
+        encoding="utf-8",
         errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[lock],
     )  # fmt: skip
     seconds = follow(process, len(jobs))

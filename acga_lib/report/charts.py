@@ -83,10 +83,10 @@ def breakdown_chart(part: pd.DataFrame, *, title: str, group: str) -> Figure:
 def ceiling_chart(
     rows: Sequence[Mapping[str, Any]], published: Mapping[str, float], *, metrics: Sequence[str]
 ) -> Figure:
-    """The best score that a response of each size allows, and what a method reaches.
+    """What a faultless response of each size scores, and what a method reaches.
 
-    rows: of `ceilings.measure`; those of the best response under our scoring are drawn. published:
-    metric → percent, drawn dotted in the colour of its ceiling.
+    rows: of `ceilings.measure`; those of covered parts under our scoring are drawn. published:
+    metric → percent, drawn dotted in the colour of its line.
     """
     figure = Figure(figsize=(7.6, 4.4), layout="constrained")
     axis = figure.subplots()
@@ -101,7 +101,7 @@ def ceiling_chart(
     axis.set_xticks(sides, map(str, sides))
     axis.set_xlabel("side of the response, cells")
     axis.set_ylabel("percent")
-    axis.set_title("The best possible score of a response, by its size")
+    axis.set_title("The score of covered parts, by the size of the response")
     figure.legend(loc="outside right upper", fontsize=9)
     axis.grid(color="0.92")
     return figure

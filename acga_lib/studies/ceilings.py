@@ -1,4 +1,4 @@
-"""How well an ideal response of a given size can score, and what the two mAPs make of one result.
+"""How well a faultless response of a given size scores, and what the two mAPs make of one result.
 
 A response of 32² cells cannot follow a finger. `python -m acga_lib.studies.ceilings` puts numbers
 on that with the real test masks of A2D Sentences, which may not be redistributed; what it measures
@@ -141,7 +141,7 @@ def _rounded(metrics: dict[str, float]) -> dict[str, float]:
 def measure(
     truths: Sequence[Encoded], *, sides: Sequence[int] = SIDES, progress: bool = True
 ) -> list[dict[str, Any]]:
-    """The ceilings: rows of "side", "kind", "scoring" and "metrics" (in [0, 1], four decimals)."""
+    """What a faultless response scores: rows of "side", "kind", "scoring", "metrics" (0 to 1)."""
     wanted = settings(sides)
     found = [
         overlaps(decode(mask), wanted) for mask in tqdm(truths, desc="masks", disable=not progress)
@@ -195,7 +195,7 @@ def two_maps(
 
 
 def share_of_gap(ceiling: float, published: float) -> float:
-    """How much of the way from a published score to 1 a ceiling puts out of reach, in [0, 1]."""
+    """The part of the way from a published score to 1 that a faultless response leaves open."""
     return (1 - ceiling) / (1 - published)
 
 
