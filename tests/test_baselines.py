@@ -50,6 +50,9 @@ def test_the_upsampling_starts_as_bilinear_interpolation():
     bilinear = F.interpolate(response, scale_factor=32, mode="bilinear", align_corners=False)
     inner = (..., slice(16, -16), slice(16, -16))  # outside, the deconvolution fades to zero
     torch.testing.assert_close(Upsampling()(response)[inner], bilinear[inner], atol=1e-5, rtol=0)
+    with torch.autocast("cpu", torch.bfloat16):  # where its one channel would take torch seconds
+        assert torch.equal(Upsampling()(response), Upsampling()(response.float()))
+        assert Upsampling()(response).dtype == torch.float32
 
 
 def test_hu_is_two_convolutions_over_the_normalised_sentence_image_and_the_place():
