@@ -1,6 +1,6 @@
 """Which learning rate suits which method, and is Mixed_4f trained or kept? Never on test data.
 
-    python -m acga_lib.studies.trials [--profile toy] [--steps 900] [--methods acga hu …] [--jobs 2]
+    python -m acga_lib.studies.trials [--profile toy] [--steps 600] [--methods acga hu …] [--jobs 2]
 
 A trial trains one method, briefly and with one setting changed, on the training videos that the
 profile does not hold out, and scores the held-out ones; the test split is never opened. Each method
@@ -209,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--methods", nargs="+", default=TRAINED, metavar="METHOD")
     parser.add_argument("--profile", default="toy")
-    parser.add_argument("--steps", type=int, default=900, help="of each trial")
+    parser.add_argument("--steps", type=int, default=600, help="of each trial")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="trials at a time")
     given = parser.parse_args(arguments)
