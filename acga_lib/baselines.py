@@ -53,6 +53,8 @@ class Upsampling(nn.ConvTranspose2d):
 
         For one channel in bfloat16, torch's CPU code (2.13, AMX) takes a hundred times as long.
         """
+        if response.is_meta:  # counting operations; autocast knows no such device
+            return super().forward(response, output_size)
         with torch.autocast(response.device.type, enabled=False):
             return super().forward(response.float(), output_size)
 
