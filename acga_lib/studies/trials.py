@@ -56,10 +56,10 @@ class Trial:
     keep_trunk: bool = False  #: leave Mixed_4f as the trunk's own training left it
 
 
-#: What every method is tried with.
+#: What every method is tried with. Half the rate is not among them: so brief a training always loses
+#: by it, whatever a longer one would.
 TRIALS = (
     Trial(name="as it is"),
-    Trial(name="half the rate", rate=0.5),
     Trial(name="twice the rate", rate=2.0),
     Trial(name="Mixed_4f kept", keep_trunk=True),
 )
