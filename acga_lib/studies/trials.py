@@ -56,8 +56,8 @@ class Trial:
     keep_trunk: bool = False  #: leave Mixed_4f as the trunk's own training left it
 
 
-#: What every method is tried with. Half the rate is not among them: so brief a training always loses
-#: by it, whatever a longer one would.
+#: What every method is tried with. Half the rate is not among them: in so brief a training it
+#: loses, whatever a longer one would make of it.
 TRIALS = (
     Trial(name="as it is"),
     Trial(name="twice the rate", rate=2.0),
