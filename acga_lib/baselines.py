@@ -49,14 +49,14 @@ class Upsampling(nn.ConvTranspose2d):
             self.weight[0, 0] = torch.outer(tent, tent)
 
     def forward(self, response: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Response [B, 1, h, w] -> [B, 1, 32h, 32w], in single precision.
+        """Response [B, 1, h, w] -> [B, 1, 32h, 32w], in the precision of the weights.
 
         For one channel in bfloat16, torch's CPU code (2.13, AMX) takes a hundred times as long.
         """
         if response.is_meta:  # counting operations; autocast knows no such device
             return super().forward(response, output_size)
         with torch.autocast(response.device.type, enabled=False):
-            return super().forward(response.float(), output_size)
+            return super().forward(response.to(self.weight.dtype), output_size)
 
 
 class Hu(nn.Module):

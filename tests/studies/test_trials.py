@@ -24,7 +24,7 @@ def folders(tiny, toy_root, toy_features, tmp_path, monkeypatch):
         assert split != "test", "a trial opened the test split"
         return opened(*arguments, split=split, **named)
 
-    PROFILES["tiny"] = tiny.changed(train_videos=8, test_videos=4, held_out=0.125)
+    PROFILES["tiny"] = tiny.changed(train_videos=8, test_videos=4, held_out=0.125, train_trunk=True)
     monkeypatch.setattr(pipeline, "open_dataset", training_alone)
     monkeypatch.setattr(RunConfig, "embedded", lambda self, layout: toy_root)
     monkeypatch.setattr(pipeline, "FEATURES", toy_features)
