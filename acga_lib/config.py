@@ -47,7 +47,6 @@ class Variant:
     epochs: int
     divisions: tuple[float, ...]  #: `Stage.divisions`
     linear_std: float  #: `Training.linear_std` and `align_std`
-    train_trunk: bool  #: `Training.train_trunk`
     #: every step draws a batch of its own from all samples, so an epoch misses about 37 % of them;
     #: else an epoch is every sample once
     fresh_batches: bool
@@ -56,9 +55,7 @@ class Variant:
 VARIANTS = {
     # What the authors' released code does where it differs from Sec. 4.2: 9 epochs, of which the
     # last has a tenth of the rate. (The paper: 12 epochs, divided after 8.)
-    "released": Variant(
-        epochs=9, divisions=(8 / 9,), linear_std=0.02, train_trunk=True, fresh_batches=True
-    ),
+    "released": Variant(epochs=9, divisions=(8 / 9,), linear_std=0.02, fresh_batches=True),
 }
 
 
@@ -131,9 +128,8 @@ class RunConfig:
             return profile
         variant = VARIANTS[self.variant]
         return profile.changed(
-            epochs=variant.epochs, linear_std=variant.linear_std, align_std=variant.linear_std,
-            train_trunk=variant.train_trunk,
-        )  # fmt: skip
+            epochs=variant.epochs, linear_std=variant.linear_std, align_std=variant.linear_std
+        )
 
     @property
     def stages(self) -> tuple[Stage, ...]:
