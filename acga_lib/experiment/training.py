@@ -23,7 +23,7 @@ from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, TrainingError
 from acga_lib.experiment import processes
 from acga_lib.experiment.checkpoint import Checkpoint, Progress, StepDone, TrainingLog
-from acga_lib.experiment.execution import PLAIN, Execution
+from acga_lib.experiment.execution import PLAIN, Execution, keep_freed_memory
 from acga_lib.experiment.inference import predictions
 from acga_lib.experiment.limits import CURVE_SAMPLES, curve_steps, spread
 from acga_lib.experiment.networks import build_network
@@ -128,6 +128,7 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
     # Every new tensor would be filled before it is written: a search aid that costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    keep_freed_memory()
     model.to(device).train()
     _settle_trunk(model, config, device, execution)
     checkpoint = Checkpoint(work / "checkpoint.pt", identity=_identity(config, data))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -170,3 +171,19 @@ def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_old_one(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert {path.name for path in tmp_path.iterdir()} == {"log.csv"}
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_a_large_tensor_takes_the_pages_of_the_one_before_it():
+    code = (
+        "import resource, torch\n"
+        "from acga_lib.experiment.execution import keep_freed_memory\n"
+        "keep_freed_memory()\n"
+        "faults = []\n"
+        "for _ in range(6):\n"
+        "    torch.ones(2**24)\n"
+        "    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)\n"
+        "print(faults[5] - faults[4])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100, "64 MB are 16,384 pages"
