@@ -20,6 +20,7 @@ from acga_lib.errors import DataError, KitError
 from acga_lib.files.records import Record, read_run, read_runs, write_text
 from acga_lib.files.terminal import print_any_text
 from acga_lib.methods import METHODS
+from acga_lib.profiles import HEADLINES
 from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES
 from acga_lib.report import findings, tables
 from acga_lib.report.lessons import lesson_page
@@ -55,11 +56,15 @@ def page(results: Path = RESULTS) -> str:
     first = findings.headline(records)
     found = [*(results / "tables").glob("*-*-*.csv"), *(results / "figures").glob("*-*-*.png")]
     others = sorted({_named(path)[1:] for path in found} - {first})
-    shown = _pictures(first, results) if first else []
+    shown = _shown(first, results) if first else []
     sections = [
         ("tables", "Tables", _tables(first, results) if first else ""),
         ("figures", "Figures", "".join(_figure(path, results) for path in shown[1:])),
-        ("others", "Other data and profiles", "".join(_other(one, results) for one in others)),
+        (
+            "others",
+            "Other data and profiles",
+            "".join(_other(one, results, but=shown) for one in others),
+        ),
         ("lessons", "Lessons, executed", _notebooks(results)),
         ("runs", "Runs", folded(f"{len(records)} runs", _runs(records, results))),
         ("again", "How to reproduce", _REPRODUCE),
@@ -132,9 +137,17 @@ def _pictures(group: Group, results: Path) -> list[Path]:
     return sorted((path for path in paths if _named(path)[1:] == group), key=_subject)
 
 
-def _other(group: Group, results: Path) -> str:
-    """What there is of other data or another profile, folded."""
-    pictures = "".join(_figure(path, results) for path in _pictures(group, results))
+def _shown(first: Group, results: Path) -> list[Path]:
+    """The figures above: those on the data of the tables, of the longest trained networks first."""
+    data, profile = first
+    profiles = dict.fromkeys([*HEADLINES, profile])
+    return [path for one in profiles for path in _pictures((data, one), results)]
+
+
+def _other(group: Group, results: Path, *, but: Sequence[Path]) -> str:
+    """What there is of other data or another profile, `but` for the figures above, folded."""
+    paths = [path for path in _pictures(group, results) if path not in but]
+    pictures = "".join(_figure(path, results) for path in paths)
     return folded("{}, profile {}".format(*group), _tables(group, results) + pictures)
 
 

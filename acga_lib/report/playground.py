@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from acga_lib.clip import Letterbox
-from acga_lib.config import ROOT, run_config
+from acga_lib.config import HEADLINE_RUN, ROOT, run_config
 from acga_lib.datasets import Sample
 from acga_lib.errors import ConfigError, KitError
 from acga_lib.experiment.pipeline import RUNS, open_split
@@ -36,7 +36,7 @@ from acga_lib.text import MAX_WORDS, WORD_DIM, WordVectors, frequent_words, toke
 
 PAGE = ROOT / "results" / "playground.html"
 #: The run whose weights the committed page holds.
-RUN = RUNS / "toy-toy-acga-s0.json"
+RUN = RUNS / f"{HEADLINE_RUN}.json"
 #: How many clips the page shows, and how many of the most frequent words of A2D Sentences it knows
 #: beside those of the benchmark.
 CLIPS, FREQUENT = 12, 800

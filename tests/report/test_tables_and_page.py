@@ -12,6 +12,7 @@ from helpers.records import BASE, changed, write_record
 from matplotlib.text import Text
 from PIL import Image
 
+from acga_lib.config import HEADLINE_RUN
 from acga_lib.datasets.a2d import A2DSample
 from acga_lib.errors import DataError
 from acga_lib.experiment import pipeline
@@ -303,6 +304,15 @@ def test_the_first_screen_says_what_was_found_beside_one_picture(runs: Path) -> 
     assert re.findall('<img src="([^"]+)"', first) == ["figures/figure4-toy-toy.png"]
 
 
+def test_figures_of_longer_trained_networks_stand_before_those_of_the_tables(runs: Path) -> None:
+    figures_of = make_results(runs) / "figures"
+    for path in [*figures_of.iterdir()]:
+        path.with_name(path.name.replace("-toy.png", "-night.png")).write_bytes(path.read_bytes())
+    found = re.findall('<img src="figures/([^"]+)"', page.page(runs.parent))
+    order = [f"{name}-toy-{by}.png" for by in ("night", "toy") for name in ("figure4", "figure1")]
+    assert found == order
+
+
 def test_the_names_of_runs_are_folded(runs: Path) -> None:
     text = page.page(make_results(runs))
     unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
@@ -346,7 +356,7 @@ def test_the_readme_shows_the_picture_and_the_small_table_of_the_headline() -> N
     assert written == f"{tables.markdown(table)}\n\n{note}\n", "run acga_lib.report.page"
     assert tables.markdown(table) in readme, f"copy the table of results/{name} there"
     assert f"](results/{name})" in readme
-    assert f"](results/figures/figure4-{data}-{profile}.png)" in readme
+    assert f"](results/figures/figure4-{HEADLINE_RUN.removesuffix('-acga-s0')}.png)" in readme
 
 
 @pytest.mark.parametrize("name", ["README.md", "results/MODEL_CARD.md", "profiles/README.md"])
