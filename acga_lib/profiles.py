@@ -154,7 +154,8 @@ _PAPER = Profile(
     ),
 )  # fmt: skip
 PROFILES = {profile.name: profile for profile in (_QUICK, _TOY, _NIGHT, _PAPER)}
-#: Whose runs are shown first, and where none is named: the longest trained, if as many methods are.
+#: Whose tables stand first, and whose runs are read where no profile is named: of these, that of
+#: which most methods were run, and among equals the first (`records.headline`).
 HEADLINES = ("night", "toy")
 
 

@@ -109,9 +109,12 @@ def _first(first: Group, results: Path, *, picture: Path | None) -> str:
     ]
     items = "".join(f"<li>{sentence}</li>" for sentence in told[1:])
     shown = _figure(picture, results) if picture else ""
+    note = f"{tables.measured(records).capitalize()}."
+    if picture and _named(picture)[1:] != first:
+        note += f" The picture shows networks of profile {_named(picture)[2]}, trained longer."
     return (
         f'<div class="first"><p class="lead">{"".join(told[:1])}</p>{shown}<div><ul>{items}</ul>'
-        f'<p class="note">{escape(tables.measured(records).capitalize())}.</p></div></div>\n'
+        f'<p class="note">{escape(note)}</p></div></div>\n'
     )
 
 

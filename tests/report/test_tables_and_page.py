@@ -308,7 +308,9 @@ def test_figures_of_longer_trained_networks_stand_before_those_of_the_tables(run
     figures_of = make_results(runs) / "figures"
     for path in [*figures_of.iterdir()]:
         path.with_name(path.name.replace("-toy.png", "-night.png")).write_bytes(path.read_bytes())
-    found = re.findall('<img src="figures/([^"]+)"', page.page(runs.parent))
+    text = page.page(runs.parent)
+    assert "of profile night, trained longer" in text
+    found = re.findall('<img src="figures/([^"]+)"', text)
     order = [f"{name}-toy-{by}.png" for by in ("night", "toy") for name in ("figure4", "figure1")]
     assert found == order
 
