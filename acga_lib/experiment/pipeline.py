@@ -157,7 +157,7 @@ def extractors_of(config: RunConfig) -> list[tuple[Recipe, Trunk]]:
     return found
 
 
-def _unread(config: RunConfig) -> tuple[Inputs, list[tuple[FeatureStore, Trunk]]]:
+def unread(config: RunConfig) -> tuple[Inputs, list[tuple[FeatureStore, Trunk]]]:
     """What the method reads, with each store and its network, before anything is extracted."""
     method = METHODS[config.method]
     reader = reader_of(method, PROFILES[config.profile])
@@ -170,7 +170,7 @@ def inputs_of(
     config: RunConfig, samples: Sequence[Sample], *, device: str = "cpu", progress: bool = True
 ) -> Inputs:
     """Complete the method's feature store for `samples`."""
-    inputs, stores = _unread(config)
+    inputs, stores = unread(config)
     return _extracted(inputs, stores, samples, device=device, progress=progress)
 
 
@@ -199,7 +199,7 @@ def complete_features(
         extractors_of(replace(config, method=of_one[0].name))
     embedded = config.dataset == "toy"
     train, test = (open_split(config, split, progress=progress) for split in ("train", "test"))
-    hold_name(RUNS, config, test=_unread(config)[0].tensors(test))
+    hold_name(RUNS, config, test=unread(config)[0].tensors(test))
     clips = [*train, *test]
     if embedded or jhmdb_root:
         clips += open_jhmdb(config, jhmdb_root, progress=progress)
@@ -234,7 +234,7 @@ def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) ->
     training, apart = open_training(config, progress=progress)
     test = open_split(config, "test", progress=progress)
     queries = shuffled_queries(training, seed=config.seed) if config.shuffle_queries else None
-    inputs, stores = _unread(config)
+    inputs, stores = unread(config)
     tensors = inputs.tensors(training, queries), inputs.tensors(test)
     hold_name(RUNS, config, train=tensors[0], test=tensors[1])
     every = [*training, *test, *apart]

@@ -15,7 +15,7 @@ from acga_lib.datasets import Sample
 from acga_lib.datasets.a2d_lists import read_negatives, read_paraphrases
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.experiment.inference import load_run, predictions
-from acga_lib.experiment.pipeline import RUNS, inputs_of, open_split
+from acga_lib.experiment.pipeline import RUNS, inputs_of, open_split, unread
 from acga_lib.experiment.results import GROUPS, breakdown, environment, evaluate
 from acga_lib.files.records import read_json, write_text
 from acga_lib.hashes import file_hash
@@ -60,11 +60,12 @@ def transfer_or_load(
     if not here and (found := _measured_before(path, kept, tested_on=tested_on)):
         return found
     model, record = load_run(path)
-    inputs = inputs_of(config, samples, device=device, progress=progress)
+    inputs, _ = unread(config)
     tensors = inputs.tensors(samples)
     weights = file_hash(path.with_suffix(".safetensors"))
 
     def compute() -> dict[str, Any]:
+        inputs_of(config, samples, device=device, progress=progress)  # completes the features
         found = predictions(model, tensors, device=device, progress=progress)
         metrics, rows = evaluate(found)
         return record | {
@@ -118,9 +119,10 @@ def robustness_or_load(
     lists = texts / "paraphrases.csv", texts / "negatives.csv"
     for missing in (one for one in lists if not one.is_file()):
         raise DataError(f"{missing}: no such list; robustness is measured on data that has one")
-    inputs = inputs_of(config, samples, device=device, progress=progress)
+    inputs, _ = unread(config)
 
     def compute() -> dict[str, Any]:
+        inputs_of(config, samples, device=device, progress=progress)  # completes the features
         start = time.perf_counter()
         measured = measure(
             model, samples, inputs.tensors, paraphrases=read_paraphrases(lists[0]),

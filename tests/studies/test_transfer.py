@@ -65,6 +65,14 @@ def test_without_weights_the_kept_record_answers(transfer, without_weights):
         transfer("yet another place")
 
 
+def test_what_was_measured_of_these_weights_and_clips_needs_no_features(
+    transfer, monkeypatch, tmp_path
+):
+    measured = transfer()
+    monkeypatch.setattr(pipeline, "FEATURES", tmp_path / "none")
+    assert transfer() == measured and not (tmp_path / "none").exists()
+
+
 def test_a_run_made_anew_with_the_same_weights_keeps_what_was_measured_of_them(
     trained, transfer, without_weights
 ):
