@@ -3,7 +3,7 @@
 One page that needs neither server nor network: some clips of the embedded benchmark with what the
 frozen trunk and Mixed_4f say of them (F_V, Eq. 2), the trained weights of everything behind it, and
 word vectors. `playground_page/network.js` computes the rest of ACGA from them in the browser.
-F_V and word vectors are kept in half precision: a smaller page, and no probability moves by 1e-3.
+F_V and word vectors are kept in half precision: a smaller page, and no probability moves by 2e-3.
 Everything in the page follows from a run's record; equal runs and data give an equal page.
 """
 

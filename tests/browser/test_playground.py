@@ -93,13 +93,13 @@ def test_responses_and_attention_are_the_librarys(opened, segmenter, frames):
     assert compared >= 30 and worst < 1e-3
 
 
-def test_the_pages_rounding_moves_no_probability_by_a_thousandth(segmenter, frames):
+def test_the_pages_rounding_moves_no_probability_by_two_thousandths(segmenter, frames):
     for _, _, features, words in asked(segmenter, frames):
         with torch.inference_mode():
             exact = segmenter.model(features, words[None])
         rounded = on_rounded_inputs(segmenter.model, features, words)
         for one, other in zip(exact[:3], rounded[:3], strict=True):
-            assert (one.sigmoid() - other.sigmoid()).abs().max() < 1e-3
+            assert (one.sigmoid() - other.sigmoid()).abs().max() < 2e-3
 
 
 def test_sentences_are_read_as_the_library_reads_them(opened):
