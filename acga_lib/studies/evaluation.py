@@ -119,10 +119,9 @@ def robustness_or_load(
     lists = texts / "paraphrases.csv", texts / "negatives.csv"
     for missing in (one for one in lists if not one.is_file()):
         raise DataError(f"{missing}: no such list; robustness is measured on data that has one")
-    inputs, _ = unread(config)
+    inputs = inputs_of(config, samples, device=device, progress=progress)
 
     def compute() -> dict[str, Any]:
-        inputs_of(config, samples, device=device, progress=progress)  # completes the features
         start = time.perf_counter()
         measured = measure(
             model, samples, inputs.tensors, paraphrases=read_paraphrases(lists[0]),

@@ -418,7 +418,6 @@ def test_a_run_is_measured_once(toy_root, toy_features, tiny, tmp_path, monkeypa
     save_file(build_network(METHODS["acga"], tiny).state_dict(), path.with_suffix(".safetensors"))
     store = jobs.tensors(toy_root, Path(tiny.networks.trunk), toy_features).store
     inputs = Inputs(store, WordVectors.load())
-    monkeypatch.setattr(evaluation, "unread", lambda *_: (inputs, []))
     monkeypatch.setattr(evaluation, "inputs_of", lambda *_, **__: inputs)
     found = evaluation.robustness_or_load(config, every=2, progress=False)
     assert found["samples"] == len(open_dataset("a2d", root=toy_root, split="test")[::2])
