@@ -40,7 +40,7 @@ class VisionGuidedLanguageAttention(nn.Module):
     def forward(
         self, visual: Tensor, words: Tensor, clips: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """F_VC [U, HW, D_V], F_T [B, N, D_T] -> F_TA [B, HW, D_T], attention [B, HW, N]."""
+        """F_VC [U, hw, D_V], F_T [B, N, D_T] -> F_TA [B, hw, D_T], attention [B, hw, N]."""
         aligned = of_each(self.align(visual), clips)  # Eq. 3
         scores = aligned @ words.transpose(1, 2) / math.sqrt(words.shape[-1])
         attention = scores.softmax(dim=-1)
@@ -60,7 +60,7 @@ class LanguageGuidedVisionAttention(nn.Module):
     def forward(
         self, visual: Tensor, words: Tensor, clips: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """F_VC [U, HW, D_V], F_T [B, N, D_T] -> F_VA [B, HW, D_V], attention [B, HW, HW]."""
+        """F_VC [U, hw, D_V], F_T [B, N, D_T] -> F_VA [B, hw, D_V], attention [B, hw, hw]."""
         gate = self.gate(words.amax(dim=1, keepdim=True))  # Eq. 5; broadcasting is the Repeat
         layers = (self.query, self.key, self.value)
         query, key, value = (of_each(layer(visual), clips) for layer in layers)  # Eq. 6
@@ -73,10 +73,10 @@ class LanguageGuidedVisionAttention(nn.Module):
 class Attended(NamedTuple):
     """What the attention network hands to the decoder, and the two maps that made it."""
 
-    language: Tensor  #: F_TA [B, HW, D_T]
-    vision: Tensor  #: F_VA [B, HW, D_V]
-    word_attention: Tensor  #: [B, HW, N], rows sum to 1
-    context_attention: Tensor  #: [B, HW, HW], rows sum to 1
+    language: Tensor  #: F_TA [B, hw, D_T]
+    vision: Tensor  #: F_VA [B, hw, D_V]
+    word_attention: Tensor  #: [B, hw, N], rows sum to 1
+    context_attention: Tensor  #: [B, hw, hw], rows sum to 1
 
 
 class CrossGuidedAttention(nn.Module):
@@ -88,17 +88,17 @@ class CrossGuidedAttention(nn.Module):
         self.vision = LanguageGuidedVisionAttention(visual, text)
 
     def forward(self, visual: Tensor, words: Tensor, clips: Tensor | None = None) -> Attended:
-        """F_VC [U, HW, D_V], F_T [B, N, D_T] -> `Attended`; clips as in `of_each`."""
+        """F_VC [U, hw, D_V], F_T [B, N, D_T] -> `Attended`; clips as in `of_each`."""
         language, word_attention = self.language(visual, words, clips)
         vision, context_attention = self.vision(visual, words, clips)
         return Attended(language, vision, word_attention, context_attention)
 
 
 def flatten_grid(grid: Tensor) -> Tensor:
-    """[B, C, H, W] -> [B, HW, C]."""
+    """[B, C, H, W] -> [B, hw, C]."""
     return grid.flatten(2).transpose(1, 2)
 
 
 def unflatten_grid(pixels: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """[B, HW, C] -> [B, C, H, W]."""
+    """[B, hw, C] -> [B, C, H, W]."""
     return pixels.transpose(1, 2).unflatten(2, tuple(size))

@@ -1,7 +1,10 @@
 """The compared methods of Tables 1 and 2, behind the same signature as ACGA.
 
 Hu et al. 2016 and Li et al. 2017 segment the still annotated frame; Gavrilyuk et al. 2018 the clip.
-Each is the published architecture; a profile scales its widths.
+Each is the published architecture; a profile scales its widths. What differs: all masks are cut at
+half of the response's maximum, as ACGA's are (Sec. 3.4), and VGG-16 is never trained. Hu et al. cut
+at a probability of one half, start from a network that was trained for detection, and go on
+training VGG-16's fully connected layers.
 """
 
 from collections.abc import Sequence
@@ -131,10 +134,9 @@ class Gavrilyuk(nn.Module):
         self.filters = nn.ModuleList(nn.Linear(text_features, c + COORDINATES) for c in channels)
 
     def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
-        """Mixed_4e [U, 528, T, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
-        features, clips = self.visual_encoder.share(features, clips)
+        """Mixed_4e [U, 528, T/4, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
         sentence = F.relu(self.text(words.transpose(1, 2))).amax(dim=2)
-        small = self.visual_encoder(features)
+        small = self.visual_encoder(features, clips)
         medium = self.deconv_medium(small)
         maps = (small, medium, self.deconv_large(medium))
         return Responses(*(
@@ -151,7 +153,7 @@ class TwoStream(nn.Module):
         self.rgb, self.flow = streams
 
     def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
-        """RGB and flow features [U, 528 + 528, T, h, w], word vectors -> fused `Responses`."""
+        """RGB and flow features [U, 528 + 528, T/4, h, w], word vectors -> fused `Responses`."""
         streams = (self.rgb, self.flow)
         encoders = [cast(VisualEncoder, stream.visual_encoder) for stream in streams]
         seen = features.split([encoder.channels_in for encoder in encoders], dim=1)

@@ -1,6 +1,6 @@
 """A clip as the networks see it: frames around the annotated one, square, in [-1, 1].
 
-The paper feeds 16 frames at 512² (Sec. 4.2) and does not say how a frame becomes square; the kit
+The paper feeds 16 frames at 512² (Sec. 3.3) and does not say how a frame becomes square; the kit
 letterboxes as Hu et al. 2016 do (`resize_and_pad`): keep the aspect, pad with zeros around the
 centre. `Letterbox` also takes responses and masks back to the original frame.
 """
@@ -36,7 +36,7 @@ def clip_indices(*, frame: int, count: int, length: int) -> list[int]:
     if length < 1:
         raise ConfigError(f"a clip of {length} frames is impossible: ask for 1 or more")
     if not 1 <= frame <= count:
-        raise DataError(f"annotated frame {frame} is outside the video's frames 1 to {count}")
+        raise DataError(f"frame {frame} is outside the video's frames 1 to {count}")
     first = frame - 1 - length // 2
     return [min(max(index, 0), count - 1) for index in range(first, first + length)]
 

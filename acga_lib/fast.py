@@ -1,9 +1,9 @@
 """The decoder's sums in another order: linear layers as one, at the resolution they come from.
 
 Between two activations everything is linear, and linear maps may be composed before they meet the
-data. Nothing here approximates: lesson 3 derives each form, tests hold it against the literal one
-at every pixel, borders included. Feature maps are [B, C, H, W] with the channels last in memory,
-so that a map is also a matrix of pixels times channels.
+data. Nothing here approximates: lesson 3 derives the largest form, and tests hold each against the
+literal one at every pixel, borders included. Feature maps are [B, C, H, W] with the channels last
+in memory, so that a map is also a matrix of pixels times channels.
 """
 
 from collections.abc import Sequence

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from acga_lib.config import choose
 from acga_lib.errors import CheckpointError
 from acga_lib.published import advice
 from acga_lib.weights import load_tensors, misfit, state_of
@@ -100,8 +101,23 @@ def _maximum_of_neighbours(x: Tensor, axis: int) -> Tensor:
     return found
 
 
+def normalized_for_each(norm: nn.BatchNorm3d, x: Tensor, clips: Tensor | None) -> Tensor:
+    """BatchNorm of clips [U, ...] whose statistics count each once for each of its sentences.
+
+    As if x were repeated for the sentences, and no layer but this one has to be. clips: the clip of
+    each of the B sentences, int64 [B], in which each of the U occurs; None: U = B, one for each.
+    """
+    if clips is None:
+        return norm(x)
+    asked_first = (clips == torch.arange(len(x), device=clips.device)[:, None]).int().argmax(dim=1)
+    return norm(x.index_select(0, clips)).index_select(0, asked_first)
+
+
 class Unit3D(nn.Module):
-    """Convolution with SAME padding, BatchNorm, ReLU: [B, C, T, H, W] -> [B, C', T', H', W']."""
+    """Convolution with SAME padding, BatchNorm, ReLU: [U, C, T, H, W] -> [U, C', T', H', W'].
+
+    clips: as in `normalized_for_each`.
+    """
 
     def __init__(
         self, channels_in: int, channels_out: int, *, kernel: int = 1, stride: int = 1, eps: float
@@ -123,10 +139,10 @@ class Unit3D(nn.Module):
         bias = norm.bias - norm.get_buffer("running_mean") * scale
         return self.conv3d.weight * scale.view(-1, 1, 1, 1, 1), bias
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, clips: Tensor | None = None) -> Tensor:
         if self.estimates:
             convolved = convolve_same(x, self.conv3d.weight, None, self.stride)
-            return F.relu(self.batch3d(convolved))
+            return F.relu(normalized_for_each(self.batch3d, convolved, clips))
         return F.relu(convolve_same(x, *self.folded(), self.stride), inplace=True)
 
 
@@ -142,7 +158,10 @@ class MaxPoolSame(nn.Module):
 
 
 class InceptionBlock(nn.Module):
-    """Four branches, concatenated: [B, C, T, H, W] -> [B, C', T, H, W]."""
+    """Four branches, concatenated: [U, C, T, H, W] -> [U, C', T, H, W].
+
+    clips: as in `normalized_for_each`.
+    """
 
     def __init__(self, channels_in: int, channels: BlockChannels, *, eps: float) -> None:
         super().__init__()
@@ -156,15 +175,16 @@ class InceptionBlock(nn.Module):
         )
         self.entries = (self.branch_0, *entries)  #: the 1 x 1 convolutions of the input
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, clips: Tensor | None = None) -> Tensor:
         if self.branch_0.estimates:
-            first, second, third = (unit(x) for unit in self.entries)
+            first, second, third = (unit(x, clips) for unit in self.entries)
         else:  # they are one
             weights, biases = zip(*(unit.folded() for unit in self.entries), strict=True)
             joined = F.relu(F.conv3d(x, torch.cat(weights), torch.cat(biases)), inplace=True)
             first, second, third = joined.split([len(bias) for bias in biases], dim=1)
-        branches = first, self.branch_1[1](second), self.branch_2[1](third), self.branch_3(x)
-        return torch.cat(branches, dim=1)
+        second, third = self.branch_1[1](second, clips), self.branch_2[1](third, clips)
+        pool, unit = self.branch_3
+        return torch.cat([first, second, third, unit(pool(x), clips)], dim=1)
 
 
 def mixed_4f(width: float = 1.0, *, eps: float = EPS["authors"]) -> InceptionBlock:
@@ -263,9 +283,12 @@ def load_i3d(path: str | Path, *, modality: str | None = None, eps: float | None
             1e-3 for what hassony2's later code computes with the same file.
 
     Raises:
+        ConfigError: another modality.
         CheckpointError: names the file; it is missing or damaged, of an unknown layout, of the
             other modality, or an entry is missing or misshapen.
     """
+    if modality is not None:
+        choose("modality", CHANNELS, modality)
     tensors = load_tensors(path)
     try:
         state, layout = canonical_state(tensors)

@@ -15,8 +15,9 @@ def weighted_bce(
     """Eq. 14–15: mean over pixels (and batch) of the weighted binary cross entropy.
 
     response: logits [B, H, W]; target in [0, 1], same shape. `foreground_weight` is P: 1.5 in
-    the paper (Sec. 4.2), 1 for the rows of Table 3 without WBCE. With both weights 1 it is
-    Gavrilyuk et al.'s logistic loss, mean log(1 + exp(-S Y)) with Y = ±1.
+    the paper (Sec. 4.2), 1 for the rows of Table 3 without WBCE. With both weights 1 it is, where
+    the target is 0 or 1, Gavrilyuk et al.'s logistic loss, mean log(1 + exp(-S Y)) with Y = ±1;
+    a target in between, as bilinear interpolation makes them, mixes the losses of both.
     """
     response = response.to(target.dtype)  # of a network in mixed precision
     ratio = foreground_weight / background_weight

@@ -12,7 +12,12 @@ REFERIT, A2D = "referit", "a2d"
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stretch of a training: its loss and its optimiser, as published."""
+    """One stretch of a training: its loss and its optimiser, as published.
+
+    But for its length: every method trains for the epochs of the profile, in its batches, and a
+    stage has the published share of them. (Gavrilyuk et al. trained 15k steps, Hu et al. 30k and
+    18k in batches of 10.)
+    """
 
     share: float = 1.0  #: of the steps of the whole training
     resolutions: tuple[float, float, float] = (1.0, 1.0, 1.0)  #: weights of L^S, L^M, L^L (Eq. 16)
@@ -36,7 +41,8 @@ class MethodConfig:
     resolutions and their losses, because [6], which the Baseline modifies, has.
     `foreground_weight`: P of Eq. 15, 1.5 with "+WBCE" (Sec. 4.2), 1 without. `attention`: Eq. 3-9
     ("+ATT"); without it, the sentence is its maximum over words, repeated at every pixel and
-    concatenated.
+    concatenated. Beside the network of [6], the row "gavrilyuk", the Baseline also has the text
+    encoder and the training of ACGA: it is where the ablation starts, not [6] with one change.
     """
 
     name: str

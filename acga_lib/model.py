@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from acga_lib.attention import CrossGuidedAttention, flatten_grid, of_each, unflatten_grid
+from acga_lib.attention import CrossGuidedAttention, flatten_grid, unflatten_grid
 from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.i3d import CHANNELS, STEM, block_output, mixed_4f, scaled
@@ -53,26 +53,18 @@ class VisualEncoder(nn.Module):
         self.channels_in = block_output("mixed_4e", width)
         self.channels = block_output("mixed_4f", width)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Mixed_4e [B, 528, T, h, w] -> F_V [B, 832, h, w], of one length at every pixel."""
-        return self.length * F.normalize(self.mixed_4f(features).mean(dim=2), dim=1)
-
-    def share(self, features: Tensor, clips: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Features and clips (`of_each`) as they can be shared among sentences.
-
-        A BatchNorm that estimates statistics sees a clip once for each of its sentences.
-        """
-        if self.mixed_4f.branch_0.estimates:
-            return of_each(features, clips), None
-        return features, clips
+    def forward(self, features: Tensor, clips: Tensor | None = None) -> Tensor:
+        """Mixed_4e [U, 528, T/4, h, w] -> F_V [U, 832, h, w], of one length at every pixel."""
+        seen = self.mixed_4f(features, clips).mean(dim=2)
+        return self.length * F.normalize(seen, dim=1)
 
 
 class ACGA(nn.Module):
     """The asymmetric cross-guided attention network; its `method` says which row of Table 3.
 
     Without attention (`Baseline`), the sentence is the maximum over its words, repeated at every
-    pixel, and the vision goes to the decoder as it is: "[6] with a fully convolutional network on
-    the concatenated features instead of dynamic convolution" (Sec. 4.4).
+    pixel, and the vision goes to the decoder as it is. Beside [6], the paper says of it, this "only
+    replaces the dynamic convolution with fully convolutional network" (Sec. 4.4).
 
     `trunk_width` scales Mixed_4f with the trunk it continues, `head_width` the decoder;
     `vision_length` is the length of F_V.
@@ -98,13 +90,12 @@ class ACGA(nn.Module):
         self.decoder = MultiResolutionDecoder(vision, text_features, hidden, fuse=method.fusion)
 
     def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
-        """Mixed_4e [U, 528, T, h, w], word vectors [B, N, 300] -> `Responses` (logits).
+        """Mixed_4e [U, 528, T/4, h, w], word vectors [B, N, 300] -> `Responses` (logits).
 
         clips: which of the U clips each of the B sentences is about, as in `attention.of_each`;
         None: U = B, a clip for each.
         """
-        features, clips = self.visual_encoder.share(features, clips)
-        vision = self.visual_encoder(features)
+        vision = self.visual_encoder(features, clips)
         words = self.text_encoder(words)
         size = (vision.shape[2], vision.shape[3])
         if self.attention is None:

@@ -36,7 +36,7 @@ class Networks:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSizes:
-    """How much data there is; of real datasets, these are the numbers that are known."""
+    """How large the embedded benchmark's sets are; in `paper`, as A2D and J-HMDB Sentences are."""
 
     train_videos: int  #: size of the embedded benchmark's set in the layout of A2D Sentences
     test_videos: int
@@ -161,4 +161,4 @@ HEADLINES = ("night", "toy")
 
 #: Word vectors by profile, relative to `data/word_vectors`; profiles that are not here read the
 #: committed ones. In a table of its own, since a run record holds every field of its profile.
-WORD_VECTORS = {"paper": "GoogleNews-vectors-negative300.bin.gz"}  #: Sec. 4.2
+WORD_VECTORS = {"paper": "GoogleNews-vectors-negative300.bin.gz"}  #: Sec. 3.1

@@ -174,12 +174,17 @@ def test_sentences_about_one_clip_share_it_without_a_difference(name, estimates)
     model = build_network(METHODS[name], profile).double()
     for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm3d)):
         norm.train(estimates)
-        norm.momentum = 0.0
+        norm.momentum = 1.0  # what is kept is the last batch's
     still = METHODS[name].modality == "image"
     features = torch.rand(2, *((125, 2, 2) if still else (132, 2, 2, 2)), dtype=torch.float64)
     words = torch.randint(9, (3, 20)) if still else torch.randn(3, 20, 300, dtype=torch.float64)
     clips = torch.tensor([1, 0, 1])
-    shared, apart = model(features, words, clips), model(features[clips], words)
+    shared = model(features, words, clips)
+    kept = {name: value.clone() for name, value in model.named_buffers()}
+    apart = model(features[clips], words)
+    for name, value in model.named_buffers():
+        if not name.endswith("num_batches_tracked"):
+            torch.testing.assert_close(kept[name], value)
     for one, other in zip(shared, apart, strict=True):
         assert (one is None) == (other is None)
         if one is not None:
