@@ -129,10 +129,16 @@ def _samples(
                 f"sample {index} has no {' and no '.join(missing)}: predictions, targets and "
                 "scores must be equally many"
             )
-        score = 0.0 if scores is None else float(row[2])
+        try:
+            prediction, target = np.asarray(row[0]), np.asarray(row[1])
+            score = 0.0 if scores is None else float(row[2])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataError(
+                f"sample {index}: give masks [H, W] and a number as score ({error})"
+            ) from error
         if not math.isfinite(score):
             raise DataError(f"sample {index}: the score is {score}: give a finite number")
-        yield np.asarray(row[0]), np.asarray(row[1]), score
+        yield prediction, target, score
 
 
 def precisions(pairs: Sequence[tuple[int, int]], *, strict: bool = False) -> dict[int, float]:

@@ -203,7 +203,12 @@ class SeenClip:
 
     @torch.inference_mode()
     def segment_each(self, queries: Sequence[str]) -> list[Segmentation]:
-        """Segment what each of several sentences means, all in one pass of the network."""
+        """Segment what each of several sentences means, all in one pass of the network.
+
+        Raises QueryError as `Segmenter.segment`, and for one sentence in place of several.
+        """
+        if isinstance(queries, str) or not len(queries):
+            raise QueryError(f"{queries!r} is no list of sentences: write ['a red car', 'a dog']")
         encoded = [self.segmenter.encode(query) for query in queries]
         words = torch.stack([torch.from_numpy(one.vectors) for one in encoded])
         of = torch.zeros(len(queries), dtype=torch.long)  # all are about the one clip

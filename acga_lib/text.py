@@ -1,4 +1,4 @@
-"""Sentences to word vectors (Sec. 3.1: 20 words × 300 numbers, zero-padded).
+"""Sentences to word vectors (Sec. 3.1, 4.2: 20 words × 300 numbers; padded with zeros).
 
 The paper uses frozen word2vec vectors trained on Google News, and so does profile `paper`
 (`word_files.load_large`). The kit commits a small CC0 set that covers the sentences of both
@@ -77,7 +77,7 @@ def tokenize(query: str) -> list[str]:
     if not isinstance(query, str):
         raise QueryError(f"the query {query!r} is no text: write a sentence such as 'a red car'")
     words = _WORD.findall(normalize(query))
-    shown = repr(query) if len(query) <= 200 else f"{query[:200]!r}…"
+    shown = _shown(query)
     if not words:
         raise QueryError(f"the query {shown} holds no word: write a sentence such as 'a red car'")
     if len(words) > MAX_WORDS:
@@ -85,6 +85,10 @@ def tokenize(query: str) -> list[str]:
             f"the query {shown} has {len(words)} words: shorten it to at most {MAX_WORDS}"
         )
     return words
+
+
+def _shown(query: str) -> str:
+    return repr(query) if len(query) <= 200 else f"{query[:200]!r}…"
 
 
 def is_word(text: str) -> bool:
@@ -196,7 +200,7 @@ class WordVectors:
         unknown = tuple(word for word in tokens if word not in self._index)
         if len(unknown) == len(tokens):
             raise QueryError(
-                f"no word of the query {query!r} is among the {len(self):,} words of "
+                f"no word of the query {_shown(query)} is among the {len(self):,} words of "
                 f"{self.path.name}: use other words or load larger vectors"
             )
         rows = np.zeros((MAX_WORDS, WORD_DIM), dtype=np.float32)
@@ -249,12 +253,6 @@ def _read_counts(path: Path) -> dict[str, int]:
         raise DataError(f"{path}: no list of word counts ({error!r}); {advice(path)}") from error
 
 
-def frequent_words() -> list[str]:
-    """The words of A2D Sentences, most frequent first. Raises DataError."""
-    counts = _read_counts(data_file("word_vectors", WORD_COUNTS))
-    return sorted(counts, key=lambda word: -counts[word])
-
-
 def whiten(
     vectors: NDArray[np.float32], weights: NDArray[np.float64], *, length: float
 ) -> NDArray[np.float32]:
@@ -263,7 +261,8 @@ def whiten(
     Pretrained vectors of "red" and "blue" differ little from each other beside what all words, and
     all colours, have in common: a short training learns the kinds and not the colours. Whitened
     (ZCA) under `weights` [n], all directions in which the words of sentences differ count alike.
-    The map is linear and invertible, so the network can express the same functions of either.
+    The map is affine and invertible, so between words the network can express the same functions of
+    either; not beside the zero rows of padding and unknown words, which are zero before and after.
 
     -> float32 [n, D] with root mean square `length` under the weights.
     """

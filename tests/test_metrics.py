@@ -106,6 +106,8 @@ def test_coco_ap_rewards_ranking_the_right_mask_first():
         ([strip(0, 1).astype(float)], [strip(0, 1)], None, "sample 0: the prediction is float64"),
         ([strip(0, 1)[None]], [strip(0, 1)], None, r"sample 0: .*\[1, 2, 20\]"),
         ([strip(0, 1)] * 2, [strip(0, 1)] * 2, [0.5, np.nan], "sample 1: the score is nan"),
+        ([strip(0, 1)] * 2, [strip(0, 1)] * 2, [0.5, None], "sample 1: give .* a number as score"),
+        ([[[True], [True, False]]], [strip(0, 1)], None, r"sample 0: give masks \[H, W\]"),
     ],
 )
 def test_unusable_input_raises_and_names_the_sample(predictions, targets, scores, message):

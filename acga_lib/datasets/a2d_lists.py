@@ -76,8 +76,9 @@ def read_manifest(path: Path) -> dict[str, Video]:
 
 
 def read_missed(path: Path) -> frozenset[str]:
-    """Read `a2d_missed_videos.txt`, the ids to leave out; none where there is no such file."""
-    return frozenset(read_text(path).split()) if is_there(path) else frozenset()
+    """Read `a2d_missed_videos.txt`, an id to leave out per line; none where there is no file."""
+    lines = read_text(path).splitlines() if is_there(path) else []
+    return frozenset(line.strip() for line in lines) - {""}
 
 
 def read_sentences(path: Path) -> dict[str, dict[int, str]]:

@@ -15,6 +15,7 @@ from acga_lib.datasets.checks import check_a2d, check_jhmdb, check_referit
 from acga_lib.datasets.findings import Report
 from acga_lib.errors import KitError
 from acga_lib.files.paths import given_path
+from acga_lib.files.terminal import print_any_text
 from acga_lib.methods import METHODS, REFERIT
 from acga_lib.published import TABLES
 
@@ -199,6 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
                         help="also decode every frame (about an hour on A2D)")  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="print every problem")
     given = parser.parse_args(arguments)
+    print_any_text()
     roots = {name: getattr(given, f"{name}_root") for name in PIECES}
     if not any(roots.values()):
         print("Name at least one folder: make check-data A2D_ROOT=… JHMDB_ROOT=… REFERIT_ROOT=…\n"

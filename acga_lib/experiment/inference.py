@@ -130,9 +130,9 @@ def load_run(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     """A run record and its trained network, in eval mode.
 
     path: `results/runs/<run>.json`; the weights lie beside it. Raises CheckpointError when either
-    is missing, damaged, or does not fit the other.
+    is missing, damaged, or does not fit the other; ConfigError for what is no path.
     """
-    path = Path(path)
+    path = given_path(path, "the run record")
     try:
         record = read_json(path)
         method = choose("method", METHODS, record["config"]["run"]["method"])

@@ -16,6 +16,7 @@ from scipy.io import loadmat, whosmat
 from scipy.io.matlab import MatReadError
 
 from acga_lib.errors import DataError
+from acga_lib.files.locks import NO_LOCKS
 from acga_lib.files.paths import FETCH, named
 
 #: What h5py and scipy.io raise on damaged files, beside OSError; none of it names the file.
@@ -33,8 +34,15 @@ def open_hdf5(path: Path, *, fetch: str = FETCH) -> Iterator[h5py.File]:
     Raises:
         DataError: missing, forbidden, held open for writing, or damaged.
     """
-    with named(path, "HDF5 file", *HDF5_DAMAGE, fetch=fetch), h5py.File(path, "r") as file:
-        yield file
+    with named(path, "HDF5 file", *HDF5_DAMAGE, fetch=fetch):
+        try:
+            file = h5py.File(path, "r")
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            file = h5py.File(path, "r", locking=False)  # the file system has none
+        with file:
+            yield file
 
 
 def numbers(file: h5py.File, key: str, path: Path) -> h5py.Dataset:

@@ -28,6 +28,7 @@ from acga_lib.config import ROOT, choose
 from acga_lib.errors import DataError, DownloadError, KitError
 from acga_lib.files.locks import locked
 from acga_lib.files.records import write_text
+from acga_lib.files.terminal import print_any_text
 from acga_lib.hashes import recorded_hash
 from acga_lib.published import DOWNLOADS, PAPER, Download
 
@@ -254,6 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
         "names", nargs="*", metavar="name", help=f"any of {', '.join(DOWNLOADS)}; without a name, "
         f"what profile 'paper' needs: {', '.join(PAPER)}",
     )  # fmt: skip
+    print_any_text()
     failed = 0
     for name in parser.parse_args(arguments).names or PAPER:
         try:

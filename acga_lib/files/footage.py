@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acga_lib.errors import DataError
-from acga_lib.files.stills import read_image
+from acga_lib.files.stills import read_image, rgb
 from acga_lib.files.video import (
     Excerpt,
     count_packets,
@@ -65,7 +65,9 @@ def footage(video: Any, frame: Any = None, *, before: int, after: int) -> tuple[
     if _are_paths(video):
         files = [existing(os.fspath(one)) for one in video]
         return IN_MEMORY, _around(IN_MEMORY, files, number, before, after, read_image)
-    return IN_MEMORY, _around(IN_MEMORY, _pixels(video), number, before, after, np.asarray)
+    pixels = _pixels(video)
+    levels = _levels(pixels)
+    return IN_MEMORY, _around(IN_MEMORY, pixels, number, before, after, levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +190,8 @@ def pictures(folder: Path) -> list[Path]:
     """The JPEG and PNG files of a folder, frame2 before frame10; hidden files do not matter.
 
     Raises:
-        DataError: there is none, or two have one name and differ in kind only.
+        DataError: there is none, two are one frame, or they are named in more than one way (which
+            would be a cover or masks among the frames).
     """
     try:
         files = [path for path in folder.iterdir() if path.name[0] != "."]
@@ -200,10 +203,17 @@ def pictures(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: a folder without JPEG or PNG frames, it holds {held}: {GIVE}")
     found.sort(key=lambda path: (_by_number(path.stem), path.name))
     for one, two in itertools.pairwise(found):
-        if one.stem == two.stem:
+        if _by_number(one.stem) == _by_number(two.stem):
             raise DataError(
                 f"{folder}: {one.name} and {two.name} are one frame: delete one of them"
             )
+    kinds = {re.sub("[0-9]+", "#", path.stem): path.name for path in found}
+    if len(kinds) > 1 and any("#" in kind for kind in kinds):
+        named = ", ".join(list(kinds.values())[:3])
+        raise DataError(
+            f"{folder}: its pictures are named in {len(kinds)} ways ({named}): leave the frames of "
+            "one video in it and nothing else"
+        )
     return found
 
 
@@ -228,7 +238,7 @@ def _around(
     found = [read(one) for one in frames[first : number + after]]
     for one in found:
         _hold_alike(name, one.shape, found[0].shape)
-    return Excerpt(_as_uint8(np.stack(found)), position=number - 1 - first)
+    return Excerpt(np.stack(found), position=number - 1 - first)
 
 
 def _hold_alike(name: str | Path, shape: tuple[int, ...], first: tuple[int, ...]) -> None:
@@ -260,7 +270,7 @@ def _array(given: Any) -> NDArray:
             tensor = given.detach().cpu()
             given = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
         elif hasattr(given, "convert"):  # a Pillow image
-            given = given.convert("RGB")
+            given = rgb(given)
         found = np.asarray(given)
     except (TypeError, ValueError, RuntimeError, OSError) as error:
         raise DataError(f"a {type(given).__name__} is no video ({error}): {GIVE}") from error
@@ -269,16 +279,21 @@ def _array(given: Any) -> NDArray:
     return found
 
 
-def _as_uint8(frames: NDArray) -> NDArray[np.uint8]:
-    """Frames of any type of number as levels 0 to 255. Raises DataError where the scale is open."""
-    if frames.dtype == np.uint8:
-        return frames
-    low, high = float(frames.min()), float(frames.max())
-    if frames.dtype.kind == "f" and low >= 0 and high <= 1:
-        return np.rint(frames * 255).astype(np.uint8)
-    if low >= 0 and high <= 255 and (frames == np.rint(frames)).all():
-        return frames.astype(np.uint8)
+def _levels(frames: Sequence[NDArray]) -> Callable[[NDArray], NDArray[np.uint8]]:
+    """What makes levels 0 to 255 of a video's frames, of any type of number, by one scale for all.
+
+    Raises DataError where the scale is open.
+    """
+    kinds = sorted({str(one.dtype) for one in frames})
+    if kinds == ["uint8"]:
+        return np.asarray
+    low = min(float(one.min()) for one in frames)
+    high = max(float(one.max()) for one in frames)
+    if low >= 0 and high <= 1 and all(one.dtype.kind == "f" for one in frames):
+        return lambda frame: np.rint(frame * 255).astype(np.uint8)
+    if low >= 0 and high <= 255 and all((one == np.rint(one)).all() for one in frames):
+        return lambda frame: frame.astype(np.uint8)
     raise DataError(
-        f"frames of type {frames.dtype} from {low:g} to {high:g}: {GIVE}, or floating point "
+        f"frames of type {', '.join(kinds)} from {low:g} to {high:g}: {GIVE}, or floating point "
         "from 0 to 1"
     )

@@ -7,6 +7,7 @@ picture from a size, or hours of work on a sentence.
 import csv
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,16 @@ def read_text(path: Path, *, fetch: str = FETCH) -> str:
     Raises:
         DataError: the file is missing, may not be read, is far too long or no UTF-8 text.
     """
-    with named(path, "file", UnicodeDecodeError, fetch=fetch):
+    with named(path, "file", fetch=fetch):
         if (size := path.stat().st_size) > MAX_BYTES:
             raise DataError(f"{path}: {size:,} bytes are too many for a list: {fetch}")
-        text = path.read_text(encoding="utf-8-sig")
-    if "\0" in text:
-        raise DataError(f"{path}: is not UTF-8 text but UTF-16 or damaged: save it as UTF-8")
-    return text
+        with suppress(UnicodeDecodeError):
+            text = path.read_text(encoding="utf-8-sig")
+            if "\0" not in text:
+                return text
+    raise DataError(
+        f"{path}: is not UTF-8 text (UTF-16, Latin-1, or damaged): save it as UTF-8, or {fetch}"
+    )
 
 
 def read_rows(path: Path, *, fetch: str = FETCH) -> list[tuple[int, list[str]]]:

@@ -63,6 +63,12 @@ def read_runs(runs: Path, *, data: str, profile: str, controls: bool = False) ->
     return found
 
 
+def is_proper(record: Record) -> bool:
+    """Whether a run is a row of a table: neither a control nor a variant."""
+    run = record["config"]["run"]
+    return not run.get("shuffle_queries", False) and not run.get("variant")
+
+
 def headline(runs: Path, *, data: str = EMBEDDED) -> str:
     """The profile whose runs are shown where none is named: of `HEADLINES`, that with most methods.
 

@@ -47,7 +47,7 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.ui
     """
     with _opened(path) as image:
         orientation = 1 if (image.height, image.width) == size else _orientation_of(image)
-        return turned(_rgb(image), orientation)
+        return turned(rgb(image), orientation)
 
 
 def orientation(path: Path) -> int:
@@ -56,8 +56,13 @@ def orientation(path: Path) -> int:
         return _orientation_of(image)
 
 
-def _rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels, [H, W, 3]. Grey of 16 bits is scaled; Pillow would clip it to white."""
+def rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels, [H, W, 3]. Grey of 16 bits is scaled; Pillow would clip it to white.
+
+    Raises ValueError for grey of floating point, whose white nothing tells.
+    """
+    if image.mode == "F":
+        raise ValueError("its pixels are floating point: convert it to RGB yourself")
     if not image.mode.startswith("I"):
         return np.asarray(image.convert("RGB"), dtype=np.uint8)
     grey = np.rint(np.asarray(image, dtype=np.float64) * (255 / 65535)).astype(np.uint8)

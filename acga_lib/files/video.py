@@ -166,7 +166,7 @@ def hold_frame(name: str | Path, frame: int, count: int) -> None:
     """Raise DataError unless `frame`, counted from 1, is among `count` frames."""
     if not 1 <= frame <= count:
         raise DataError(
-            f"{name}: annotated frame {frame} is outside the video's frames 1 to {count}; "
+            f"{name}: frame {frame} is outside the video's frames 1 to {count}; "
             "frames are counted from 1"
         )
 

@@ -1,5 +1,6 @@
 """The A2D Sentences reader, on real clips and folders with one thing broken."""
 
+import errno
 import shutil
 
 import av
@@ -9,7 +10,9 @@ import pytest
 from helpers import footage
 
 from acga_lib.datasets import open_dataset
+from acga_lib.datasets.a2d_lists import read_missed
 from acga_lib.errors import ConfigError, DataError, QueryError
+from acga_lib.files import arrays
 
 HEIGHT, WIDTH = 32, 48
 
@@ -181,7 +184,7 @@ def test_a_video_that_contradicts_the_manifest_raises_and_names_the_file(root):
     with pytest.raises(DataError, match=r"-pair\.mp4: no such video"):
         dataset[0].clip()
     write_masks(root / MASKS / "00009.h5", [1], [corner(0, 0)])
-    with pytest.raises(DataError, match=r"-pair\.mp4: annotated frame 9 is outside"):
+    with pytest.raises(DataError, match=r"-pair\.mp4: frame 9 is outside"):
         open_dataset("a2d", root=root, split="train")[-1].clip()
 
 
@@ -205,3 +208,30 @@ def test_the_size_in_the_manifest_says_whether_masks_lie_on_stored_or_on_upright
     sample = open_dataset("a2d", root=root, split="test")[0]
     for frames in (sample.clip(frames=2), sample.video()):
         assert frames.shape[1:3] == size and footage.corner(frames[0]) == lies
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_masks_are_read_on_a_file_system_without_locks(root, monkeypatch, code):
+    whole = open_dataset("a2d", root=root, split="train")[0].mask()
+    opened = h5py.File
+
+    def without_locks(path, mode, locking=None):
+        if locking is not False:
+            raise OSError(code, "unable to lock file")
+        return opened(path, mode, locking=locking)
+
+    monkeypatch.setattr(arrays.h5py, "File", without_locks)
+    assert np.array_equal(open_dataset("a2d", root=root, split="train")[0].mask(), whole)
+
+
+def test_a_video_to_be_left_out_may_have_spaces_in_its_name(tmp_path):
+    (tmp_path / "missed.txt").write_text("my clip 1\r\n\n other ")
+    assert read_missed(tmp_path / "missed.txt") == {"my clip 1", "other"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_list_in_another_encoding_is_to_be_saved_anew_and_not_fetched(root, encoding):
+    path = root / SENTENCES
+    path.write_bytes(path.read_text().replace("a dog", "a dög").encode(encoding))
+    with pytest.raises(DataError, match=r"a2d_annotation\.txt: is not UTF-8 .* save it as UTF-8"):
+        open_dataset("a2d", root=root, split="train")

@@ -1,6 +1,7 @@
 """What people give as a video: what is meant beyond doubt is read, the rest says what to give."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -204,3 +205,27 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
         peaks.append(int(subprocess.check_output(command, env=environment, text=True)))
     assert peaks[1] - peaks[0] < 20 * 1024
+
+
+@pytest.mark.parametrize("name", ["cover.png", "frame 5 mask.png", "frame 012.png"])
+def test_a_picture_that_is_no_further_frame_is_named_and_never_counted(folder, name):
+    Image.fromarray(FRAMES[0]).save(folder / name)
+    with pytest.raises(DataError, match=re.escape(name)):
+        read(folder)
+
+
+def test_a_dark_beginning_is_scaled_as_the_whole_video_is():
+    video = FRAMES.copy()
+    video[:8] = video[:8] // 128  # levels 0 and 1
+    assert np.array_equal(read(video.astype(np.float32)).frames, read(video).frames)
+
+
+def test_grey_of_16_bits_is_read_alike_from_a_file_and_from_memory(tmp_path):
+    levels = np.tile(np.arange(48, dtype=np.uint16) * 1300, (32, 1))
+    image = Image.fromarray(levels)
+    image.save(tmp_path / "grey.png")
+    found = footage(image, None, **AROUND)[1].frames.astype(int)
+    stored = footage(tmp_path / "grey.png", None, **AROUND)[1].frames
+    assert np.abs(found - stored).max() <= 1 and found.max() < 255
+    with pytest.raises(DataError, match="floating point"):
+        footage(Image.fromarray(levels.astype(np.float32)), None, **AROUND)
