@@ -21,6 +21,10 @@ GIVEN := PROFILE DATASET DATA_ROOT REFERIT_ROOT JHMDB_ROOT A2D_ROOT SEEDS
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 
+# make itself would take a misspelt SEED=3 without a word.
+OTHERS := PYTHON BIN DECODE VERBOSE SHELL MAKEFLAGS
+$(foreach name,$(filter-out $(OTHERS),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(error nothing here reads $(name); choose from: $(GIVEN) PYTHON)))
+
 .PHONY: setup reproduce check-data weights test test-browser bench lab
 setup: .venv/.installed
 
@@ -34,6 +38,7 @@ setup: .venv/.installed
 	@touch $@
 
 reproduce: setup
+	@test -z "$$A2D_ROOT" || test -n "$$DATA_ROOT" || { echo "Here, A2D's folder is DATA_ROOT (with DATASET=a2d); A2D_ROOT is that of check-data" >&2; exit 2; }
 	@$(BIN)/python -m acga_lib.jobs.reproduce --profile="$$PROFILE" --dataset="$$DATASET" --data-root="$$DATA_ROOT" --referit-root="$$REFERIT_ROOT" --jhmdb-root="$$JHMDB_ROOT" --seeds="$$SEEDS"
 
 check-data: setup

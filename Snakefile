@@ -8,6 +8,9 @@ from acga_lib.errors import ConfigError, DataError
 from acga_lib.methods import METHODS, REFERIT
 from acga_lib.published import TABLE_1, TABLE_2, TABLE_3
 
+KNOWN = ("profile", "dataset", "data_root", "referit_root", "jhmdb_root", "seeds")
+if unknown := sorted(set(config) - set(KNOWN)):
+    raise ConfigError(f"nothing here reads '{unknown[0]}'; choose from: {', '.join(KNOWN)}")
 PROFILE = config.get("profile", "toy")
 DATASET = config.get("dataset", "toy")
 SEEDS = range(int(config.get("seeds", 1))) if str(config.get("seeds", 1)).isdecimal() else ()
@@ -35,7 +38,8 @@ BY_FILE = (
 )
 ROOTS = {name: folder(name) for name in ("data_root", "referit_root", "jhmdb_root")}
 DATA = RunConfig(
-    method="acga", dataset=DATASET, profile=PROFILE, data_root=ROOTS["data_root"]
+    method="acga", dataset=DATASET, profile=PROFILE, data_root=ROOTS["data_root"],
+    referit_root=ROOTS["referit_root"],
 ).data
 ID = f"{DATA}-{PROFILE}"
 EMBEDDED = DATASET == "toy"

@@ -27,6 +27,8 @@ class Progress:
     losses: list[float] = field(default_factory=list)
     #: on held-out training videos: "step", "mean_iou", "right" of each time that it was measured
     curve: list[dict[str, float]] = field(default_factory=list)
+    #: that earlier processes spent on the steps before the one at which this one continued
+    seconds_before: float = 0.0
 
 
 @dataclass(frozen=True)

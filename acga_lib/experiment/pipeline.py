@@ -288,10 +288,11 @@ def train_or_load(
                 execution=execution, progress=progress,
             )  # fmt: skip
         if main and not current:
+            seconds = progressed.seconds_before + time.perf_counter() - start
             finish_run(
                 config, model, progressed, train=data.train, test=data.test,
                 held_out=data.held_out, runs=RUNS, device=device, execution=execution,
-                seconds=time.perf_counter() - start, starts_from=origins, show_progress=progress,
+                seconds=seconds, starts_from=origins, show_progress=progress,
             )  # fmt: skip
         if main:  # also what a run left that was killed between its record and here
             checkpoint.unlink(missing_ok=True)

@@ -87,7 +87,11 @@ def main(arguments: list[str] | None = None) -> int:
     texts = [field.name for kind in (RunConfig, Execution) for field in fields(kind)
              if field.type is str]  # fmt: skip
     try:
-        line = run(dict(parse_parameter(text, texts=texts) for text in given.parameters))
+        pairs = [parse_parameter(text, texts=texts) for text in given.parameters]
+        names = [name for name, _ in pairs]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(f"parameter '{twice[0]}' is given twice")
+        line = run(dict(pairs))
     except KitError as error:
         print(f"FAILED  {' '.join(given.parameters)}: {error}", file=sys.stderr)
         return 1

@@ -141,6 +141,7 @@ def train(
     points = curve_steps(plan[-1].end) if plan and held_out else set()
     main = processes.is_main()
     log = TrainingLog(work / "log.csv", step=state.step, device=device) if main else None
+    state.seconds_before = log.before if log else 0.0
     bar = tqdm(
         total=plan[-1].end if plan else 0, initial=state.step, desc=config.run_id,
         unit=" samples", unit_scale=config.scale.training.batch_size,
@@ -200,8 +201,9 @@ def _settle_trunk(
     """Make Mixed_4f, in a network in training mode, what the profile says: trained or kept.
 
     Kept, its weights get no gradient and its BatchNorm's statistics stay. Trained, these are
-    estimated from each batch. Torch does so over several processes on GPUs only; over processes on
-    a CPU, and over accumulated pieces, each piece has its own: a difference that is warned of.
+    estimated from each batch. Torch does so over several processes on GPUs only, where they keep
+    step; over processes on a CPU, and over accumulated pieces, each piece has its own: a difference
+    that is warned of.
     """
     if not config.scale.training.train_trunk:
         if hasattr(model, "visual_encoder"):
@@ -209,9 +211,11 @@ def _settle_trunk(
         return
     norms = [norm for norm in model.modules() if isinstance(norm, nn.BatchNorm3d)]
     on_cpu = torch.device(device).type == "cpu"
-    if norms and processes.count() > 1 and not on_cpu:
+    # Over pieces there is nothing to wait for: processes may have different numbers of them.
+    whole = execution.accumulate == 1
+    if norms and processes.count() > 1 and whole and not on_cpu:
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    if norms and (execution.accumulate > 1 or (processes.count() > 1 and on_cpu)):
+    if norms and (not whole or (processes.count() > 1 and on_cpu)):
         warnings.warn(
             "BatchNorm estimates its statistics from pieces of each batch, not from the whole: "
             "the result differs a little from that of one process without accumulation",

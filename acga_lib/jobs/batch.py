@@ -116,7 +116,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="processor threads of the job")
     given = parser.parse_args(arguments)
     print_any_text()
-    os.environ["OMP_NUM_THREADS"] = str(given.threads)  # inherited by the kernel
+    # What the kernel inherits: its threads, and this library rather than where `.venv` was made.
+    os.environ["OMP_NUM_THREADS"] = str(given.threads)
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     try:
         hold_checkout("the notebooks")
         notebook = ROOT / "notebooks" / f"{given.notebook}.ipynb"

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
@@ -56,6 +57,11 @@ def snakemake(cores: int, *extra: str) -> list[str]:
     ]  # fmt: skip
 
 
+def owner_of(lock: Path) -> Path:
+    """The file that says who holds a lock."""
+    return lock.with_name(lock.name + ".owner")
+
+
 def only_one(path: Path) -> int:
     """Hold the lock file at path -> its descriptor; KitError while another process holds it.
 
@@ -63,7 +69,7 @@ def only_one(path: Path) -> int:
     drops this one with its last holder, which is Snakemake itself if this process is killed. Where
     the file system has no such locks, that is said and nobody is locked out.
     """
-    owner = path.with_name(path.name + ".owner")
+    owner = owner_of(path)
     with named_if_full(path.parent, "the lock and the log of `make reproduce`"):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
@@ -135,10 +141,13 @@ def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
 
     Everything that it prints goes to LOG; the jobs' own one-line reports to the terminal too.
     """
-    LOG.parent.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, list[float]] = {}
     assert process.stdout is not None
-    with open(LOG, "w", encoding="utf-8") as log, tqdm(total=jobs, unit="job", smoothing=0) as bar:
+    with (
+        named_if_full(LOG.parent, "the log of `make reproduce`"),
+        open(LOG, "w", encoding="utf-8") as log,
+        tqdm(total=jobs, unit="job", smoothing=0) as bar,
+    ):
         for line in process.stdout:
             log.write(line)
             log.flush()
@@ -183,8 +192,9 @@ def reproduce(options: argparse.Namespace) -> int:
     hold_checkout("the Snakefile and the notebooks")
     cores = os.cpu_count() or 1
     config = RunConfig(
-        method="acga", dataset=options.dataset, profile=options.profile, data_root=options.data_root
-    )
+        method="acga", dataset=options.dataset, profile=options.profile,
+        data_root=options.data_root, referit_root=options.referit_root,
+    )  # fmt: skip
     for root in ROOTS:
         given = folder(getattr(options, root), root)
         if given and not Path(given).is_dir():
@@ -215,6 +225,8 @@ def reproduce(options: argparse.Namespace) -> int:
         encoding="utf-8",
         errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[lock],
     )  # fmt: skip
+    # Killed, this process leaves the lock to Snakemake.
+    replace(Owner.me(), process=process.pid).write(owner_of(LOCK))
     seconds = follow(process, len(jobs))
     if process.wait():
         tail = "\n".join(LOG.read_text(encoding="utf-8").splitlines()[-15:])

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from acga_lib.files.records import Record, read_json, read_runs
+from acga_lib.errors import DataError
+from acga_lib.files.records import Record, is_proper, read_json, read_runs
 from acga_lib.methods import METHODS
 from acga_lib.profiles import HEADLINES
 from acga_lib.published import ABLATION, TABLE_1, TABLE_2
@@ -37,7 +38,7 @@ def headline(records: Sequence[Record]) -> tuple[str, str] | None:
     otherwise what there is.
     """
     there: dict[tuple[str, str], set[str]] = {}
-    for record in records:
+    for record in filter(is_proper, records):
         run = record["config"]["run"]
         there.setdefault((record["config"]["data"], run["profile"]), set()).add(run["method"])
     own = [("toy", profile) for profile in HEADLINES if ("toy", profile) in there]
@@ -53,18 +54,49 @@ def sentences(results: Path, *, data: str, profile: str) -> list[str]:
     if "acga" not in by_method(records):
         return []
     controls = read_runs(runs, data=data, profile=profile, controls=True)
-    name = f"{escape(data)}-{profile}-*.json"
     transfer = results / "transfer"
-    transferred = (
-        read_runs(transfer, data=data, profile=profile) if any(transfer.glob(name)) else []
-    )
-    robustness = [read_json(path) for path in sorted((results / "robustness").glob(name))]
+    there = any(transfer.glob(f"{escape(data)}-{profile}-*.json"))
+    transferred = read_runs(transfer, data=data, profile=profile) if there else []
     told = [
         " ".join([*_level(records), *_against(records)]),
         *_limits(records), *_order(records), *_components(records), *_cues(records),
-        *_control(records, controls), *_transfer(transferred), *_noise(robustness),
+        *_control(records, controls), *_transfer(transferred),
+        *_noise(_robustness(results, data, profile)),
     ]  # fmt: skip
-    return [re.sub(r"(?<=[ (])-(?=\d)", "−", sentence) for sentence in told]
+    return [_printed(sentence) for sentence in told]
+
+
+def in_short(results: Path, *, data: str, profile: str) -> str:
+    """How good ACGA is, how often right, and what noise words cost it; "" where it has no run."""
+    runs = results / "runs"
+    if not any(runs.glob(f"{escape(data)}-{profile}-acga-s*.json")):
+        return ""
+    records = read_runs(runs, data=data, profile=profile)
+    noise = _noise(_robustness(results, data, profile))
+    return _printed(" ".join([*_level(records), *_against(records), *_limits(records), *noise]))
+
+
+def _printed(sentence: str) -> str:
+    return re.sub(r"(?<=[ (])-(?=\d)", "−", sentence)
+
+
+def _robustness(results: Path, data: str, profile: str) -> list[Record]:
+    paths = sorted((results / "robustness").glob(f"{escape(data)}-{profile}-*.json"))
+    return [_read_robustness(path) for path in paths]
+
+
+def _read_robustness(path: Path) -> Record:
+    record = read_json(path)
+    try:
+        seed_of(record), by_method([record])
+        for words, iou in record["noise"].items():
+            int(words), float(iou)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{path}: no record of a robustness study ({error!r}): delete it, and run notebook "
+            "10_robustness"
+        ) from error
+    return record
 
 
 def _mean(records: Sequence[Record], metric: str = "mean_iou") -> str:
@@ -94,16 +126,17 @@ def _against(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[st
 
 def _limits(records: Sequence[Record]) -> Iterator[str]:
     """How often ACGA marks the right one, and what it says of its own training samples."""
-    found = [record["limits"] for record in by_method(records)["acga"] if "limits" in record]
+    found = [record["limits"] for record in by_method(records)["acga"] if record.get("limits")]
+    found = [one for one in found if one.get("test") and one.get("train")]
     if found:
-        mean = {
-            (part, key): 100 * float(np.mean([one[part][key] for one in found]))
-            for part in ("test", "train") for key in ("right", "chance", "iou_when_right")
-        }  # fmt: skip
+        test, train = pd.DataFrame([one["test"] for one in found]), [one["train"] for one in found]
+        right, chance = 100 * test["right"].mean(), 100 * test["chance"].mean()
+        trained = 100 * float(np.mean([one["right"] for one in train]))
+        fit = 100 * test["iou_when_right"].astype(float).mean()  # without those never right
         yield (
-            f"It marks the right one in {mean['test', 'right']:.0f} % of the cases (chance "
-            f"{mean['test', 'chance']:.0f} %; on training samples {mean['train', 'right']:.0f} %), "
-            f"and then its masks overlap by {mean['test', 'iou_when_right']:.0f} %."
+            f"It marks the right one in {right:.0f} % of the cases (chance {chance:.0f} %; on "
+            f"training samples {trained:.0f} %)"
+            + ("." if np.isnan(fit) else f", and then its masks overlap by {fit:.0f} %.")
         )
 
 

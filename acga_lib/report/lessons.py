@@ -30,6 +30,7 @@ STYLE = """
 .text_cell, .output { overflow: auto hidden; } .lesson img { display: block; }
 math[display="block"] { margin: .8rem 0; }
 """
+HOME = '<nav><a href="../index.html">Results</a> <a href="../playground.html">Try it</a></nav>\n'
 #: nbconvert's oldest template, without its style; cells whose code Jupyter hides stay folded.
 TEMPLATE = """{%- extends 'basic/index.html.j2' -%}
 {% block input_group %}{% if cell.metadata.get('jupyter', {}).get('source_hidden') -%}
@@ -79,7 +80,7 @@ def lesson_page(path: Path) -> str:
         for style in ("default", "github-dark")
     )
     style = f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}{STYLE}"
-    return document(_title(notebook), f'<div class="lesson">{body}</div>\n', style=style)
+    return document(_title(notebook), f'{HOME}<div class="lesson">{body}</div>\n', style=style)
 
 
 def _title(notebook: Any) -> str:

@@ -10,6 +10,7 @@ import csv
 import re
 import sys
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
 
 import pandas as pd
@@ -17,11 +18,11 @@ from PIL import Image, UnidentifiedImageError
 
 from acga_lib.config import ROOT
 from acga_lib.errors import DataError, KitError
-from acga_lib.files.records import Record, read_run, read_runs, write_text
+from acga_lib.files.records import Record, is_proper, read_run, read_runs, write_text
 from acga_lib.files.terminal import print_any_text
 from acga_lib.methods import METHODS
 from acga_lib.profiles import HEADLINES
-from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES
+from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES, TABLE_1, TABLE_3
 from acga_lib.report import findings, tables
 from acga_lib.report.lessons import lesson_page
 from acga_lib.report.markup import address, document, escape, folded, grid, link
@@ -109,9 +110,14 @@ def _first(first: Group, results: Path, *, picture: Path | None) -> str:
     ]
     items = "".join(f"<li>{sentence}</li>" for sentence in told[1:])
     shown = _figure(picture, results) if picture else ""
-    note = f"{tables.measured(records).capitalize()}."
+    note = f"{tables.measured(records).capitalize()}. Differences are of numbers not yet rounded."
     if picture and _named(picture)[1:] != first:
-        note += f" The picture shows networks of profile {_named(picture)[2]}, trained longer."
+        *_, longer = _named(picture)
+        note += f" The picture shows networks of profile {longer}, trained longer."
+        if told_of := findings.in_short(results, data=data, profile=longer):
+            items += (
+                f"<li><strong>Trained longer</strong> ({escape(longer)}): {escape(told_of)}</li>"
+            )
     return (
         f'<div class="first"><p class="lead">{"".join(told[:1])}</p>{shown}<div><ul>{items}</ul>'
         f'<p class="note">{escape(note)}</p></div></div>\n'
@@ -259,16 +265,27 @@ def _notebooks(results: Path) -> str:
 
     def listed(folder: str) -> str:
         paths = sorted((results / folder).glob("*.html"))
-        items = "".join(f"<li>{link(path, results, text=path.stem)}</li>" for path in paths)
+        items = "".join(f"<li>{link(path, results, text=_heading(path))}</li>" for path in paths)
         return f"<ul>{items}</ul>" if items else ""
 
     batch = listed("logs")
     return listed("notebooks") + (folded("As make reproduce ran them", batch) if batch else "")
 
 
+def _heading(path: Path) -> str:
+    """The title of a lesson's page."""
+    found = re.search("<title>(.*?)</title>", path.read_text(encoding="utf-8"))
+    return unescape(found[1]) if found else path.stem
+
+
 def write_all(results: Path = RESULTS, lessons: Path = ROOT / "notebooks") -> None:
     """Write the small tables, the lessons' pages, those of the last batch, and the results page."""
-    groups = {(r["config"]["data"], r["config"]["run"]["profile"]) for r in _every_run(results)}
+    rows = TABLE_1.rows | TABLE_3.rows
+    groups = {
+        (record["config"]["data"], record["config"]["run"]["profile"])
+        for record in filter(is_proper, _every_run(results))
+        if tables.method_of(record) in rows
+    }
     for data, profile in sorted(groups):
         records = read_runs(results / "runs", data=data, profile=profile)
         table, note = tables.small_table(records)

@@ -123,11 +123,12 @@ def costs(records: Sequence[Record], table: PublishedTable) -> pd.DataFrame:
     for name, runs in by_method(records).items():
         if name in table.methods:
             scores = 100 * pd.Series([run["metrics"]["mean_iou"] for run in runs])
+            seconds = [_kept(run, "seconds") for run in runs]
             rows.append({
                 "Method": table.title(name),
                 "Features": " + ".join(METHODS[name].modalities),
                 "Parameters": f"{_kept(runs[0], 'parameters'):,}",
-                "Training, s": f"{np.median([_kept(run, 'seconds') for run in runs]):.0f}",
+                "Training, s": "–" if METHODS[name].streams else f"{np.median(seconds):.0f}",
                 "A query, ms": f"{1000 * np.median([_kept(r, per_query) for r in runs]):.1f}",
                 HEADINGS["mean_iou"]: plus_minus(scores.mean(), scores.std()),
             })  # fmt: skip
@@ -294,9 +295,12 @@ def note(records: Sequence[Record], table: PublishedTable) -> str:
 
 
 def write_table(table: pd.DataFrame, path: Path, *, note: str) -> None:
-    """Write `<path>.csv` and `<path>.md`; the latter ends with the note."""
-    write_text(path.with_suffix(".csv"), table.to_csv(index=False))
-    write_text(path.with_suffix(".md"), f"{markdown(table)}\n\n{note}\n")
+    """Write `<path>.csv` and `<path>.md`; the latter ends with the note.
+
+    A dot in the name is a part of it: data may be called A2D_1.0.
+    """
+    write_text(path.with_name(f"{path.name}.csv"), table.to_csv(index=False))
+    write_text(path.with_name(f"{path.name}.md"), f"{markdown(table)}\n\n{note}\n")
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -218,14 +218,27 @@ def table(record: dict[str, Any]) -> str:
     gpus = " | ".join(f"{gpu}, single / half" for gpu in PEAKS)
     lines += ["", f"| hours on A2D Sentences | {gpus} |", "| --- |" + " --: |" * len(PEAKS)]
     for name, per_gpu in found["hours"].items():
-        both = [f"{one['single']:.2f} / {one['half']:.2f}" for one in per_gpu.values()]
-        lines.append(f"| {name} | {' | '.join(both)} |")
+        both = [f"{_rounded(one['single'])} / {_rounded(one['half'])}" for one in per_gpu.values()]
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(both)} |")
     if record["measured"]:
         lines += ["", "| measured on | what | |", "| --- | --- | --: |"]
     for entry in record["measured"]:
-        lines += [f"| {entry['device']} | {what} | {value} |"
+        lines += [f"| {entry['device']} | {_with_unit(what, value)} |"
                   for what, value in entry.items() if what != "device"]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _rounded(count: float) -> str:
+    return f"{count:.2f}" if count else "< 0.01"
+
+
+def _with_unit(what: str, value: Any) -> str:
+    """A measured number and its name as two cells; bytes as GB."""
+    name = what.replace("_", " ")
+    if "bytes" in what:
+        size = f"{value / 1e9:.2f} GB" if value >= 1e8 else f"{value / 1e6:.1f} MB"
+        return f"{name.replace('bytes', 'memory')} | {size}"
+    return f"{name} | {value}"
 
 
 def main(arguments: list[str] | None = None) -> int:

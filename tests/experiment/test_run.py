@@ -42,3 +42,8 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(capsys):
     assert run.main(["sede=1"]) == 1
     said = capsys.readouterr().err
     assert "unknown parameter 'sede'" in said and "seed" in said and "precision" in said
+
+
+def test_a_parameter_given_twice_is_refused(capsys):
+    assert run.main(["method=acga", "seed=3", "seed=0"]) == 1
+    assert "parameter 'seed' is given twice" in capsys.readouterr().err

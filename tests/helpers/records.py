@@ -11,10 +11,12 @@ LEVELS = {"hu": 0.2}
 BASE = {"baseline": 0.30, "mrf": 0.35, "mrf_wbce": 0.38, "acga": 0.45, "gavrilyuk": 0.28}
 
 
-def write_record(runs: Path, *, method: str, seed: int, shuffled: bool = False) -> Path:
+def write_record(
+    runs: Path, *, method: str, seed: int, shuffled: bool = False, profile: str = "toy"
+) -> Path:
     """A record as `finish_run` writes it, with invented scores that depend on method and seed."""
-    config = run_config(method=method, seed=seed, profile="toy", shuffle_queries=shuffled)
-    level = (0.2 if shuffled else (BASE | LEVELS)[method]) + 0.01 * seed**2
+    config = run_config(method=method, seed=seed, profile=profile, shuffle_queries=shuffled)
+    level = (0.2 if shuffled else (BASE | LEVELS).get(method, 0.3)) + 0.01 * seed**2
     record = {
         "run_id": config.run_id,
         "config": config.describe(),

@@ -112,3 +112,20 @@ def test_damaged_timings_stop_no_run(tmp_path, capsys, text):
     assert reproduce.known_seconds(tmp_path / "none.json") == {}
     path.write_text('{"toy-toy": {"train": 213}}')
     assert reproduce.known_seconds(path) == {"toy-toy": {"train": 213}}
+
+
+@pytest.mark.parametrize("given", ["SEED=3", "profile=night", "A2D_ROOT=/data/a2d"])
+def test_make_refuses_what_nothing_reads(tmp_path, given):
+    done = subprocess.run(
+        ["make", "-n", "-f", str(ROOT / "Makefile"), "-o", "setup", "reproduce", given],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    if given.startswith("A2D_ROOT"):  # check-data reads it
+        assert "Here, A2D's folder is DATA_ROOT" in done.stdout
+    else:
+        assert done.returncode == 2 and f"nothing here reads {given.split('=')[0]}" in done.stderr
+
+
+def test_snakemake_refuses_what_nothing_reads(tmp_path):
+    done = snakemake(tmp_path, "-n", "--config", "seed=3", "profile=quick")
+    assert done.returncode and "nothing here reads 'seed'" in done.stdout + done.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.records import BASE, changed, write_record
 
+from acga_lib.errors import DataError
 from acga_lib.report import findings
 
 
@@ -99,3 +100,21 @@ def test_how_often_the_right_one_is_marked_stands_beside_chance_and_training(res
         changed(results / "runs" / f"toy-toy-acga-s{seed}.json", "limits", limits)
     assert "70 % of the cases (chance 40 %; on training samples 90 %)" in said(results)
     assert "overlap by 55 %" in said(results)
+
+
+def test_a_run_that_is_never_right_is_told_without_the_overlap_of_the_right_ones(results):
+    part = {"right": 0.0, "chance": 0.4, "iou_when_right": None}
+    for seed in range(3):
+        path = results / "runs" / f"toy-toy-acga-s{seed}.json"
+        changed(path, "limits", {"test": part, "train": part})
+    assert "right one in 0 % of the cases (chance 40 %; on training samples 0 %)." in said(results)
+    changed(results / "runs" / "toy-toy-acga-s0.json", "limits", {"test": part})
+    assert "right one in 0 %" in said(results)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"config": {"run": {}}}'])
+def test_a_damaged_record_of_robustness_is_named(results, text):
+    (results / "robustness").mkdir()
+    (results / "robustness" / "toy-toy-acga-s0.json").write_text(text)
+    with pytest.raises(DataError, match=r"robustness.toy-toy-acga-s0\.json: no record .* delete"):
+        said(results)

@@ -446,3 +446,23 @@ def test_a_note_says_which_numbers_are_the_papers_and_names_the_runs(runs: Path)
     ):
         assert part in text
     assert all(path.stem in text for path in runs.glob("*.json"))
+
+
+def test_a_dot_in_the_name_of_the_data_is_a_part_of_it(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1]})
+    for name in ("table1-A2D_1.0-toy", "table1-A2D_1.0-night"):
+        tables.write_table(table, tmp_path / name, note="note")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"table1-A2D_1.0-{end}" for end in ("toy.csv", "toy.md", "night.csv", "night.md")
+    }
+
+
+@pytest.mark.parametrize(("method", "shuffled"), [("acga", True), ("gavrilyuk_flow", False)])
+def test_runs_that_are_no_rows_of_a_table_stop_no_page(
+    runs: Path, tmp_path: Path, method: str, shuffled: bool
+) -> None:
+    alone = write_record(runs, method=method, seed=0, shuffled=shuffled, profile="quick")
+    page.write_all(runs.parent, tmp_path)
+    text = (runs.parent / "index.html").read_text()
+    assert alone.stem in text and (runs.parent / "tables" / "summary-toy-toy.csv").is_file()
+    assert not (runs.parent / "tables" / "summary-toy-quick.csv").exists()
