@@ -5,8 +5,8 @@ response, `h w` cells of the feature grid, `S` pixels of the letterboxed square,
 `D` features of a word (300), `K` instances of a video.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from acga_lib.datasets import open_dataset
@@ -27,7 +27,11 @@ _MODULES = {
 }  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module 'acga_lib' has no attribute {name!r}")
-    return getattr(import_module(f"acga_lib.{_MODULES[name]}"), name)
+    return getattr(_import_module(f"acga_lib.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [name for name in globals() if name.startswith("__")] + __all__

@@ -1,6 +1,7 @@
 """The package as `pip install .` makes it: what it holds, and that it works from any folder."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def installed(tmp_path_factory) -> Path:
     source = folder / "checkout"
     for name in ("acga_lib", "data/weights", "data/word_vectors"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "data/README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "data/README.md", "data/example.mp4"):
         shutil.copy(ROOT / name, source / name)
     (source / "data" / "weights" / "i3d_rgb_kinetics.pt").write_text("fetched, not ours to ship")
     subprocess.run(
@@ -80,3 +81,21 @@ def test_what_needs_the_whole_kit_says_how_to_get_it(job, tmp_path, monkeypatch,
     assert import_module(f"acga_lib.jobs.{job}").main(arguments) == 1
     said = capsys.readouterr().err
     assert "no part of the installed package: get the whole kit (`git clone`" in said
+
+
+def test_the_readmes_first_example_and_command_run_as_they_stand(tmp_path):
+    for name in ("data", "results"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = text.split("```python\n")[1].split("```")[0]
+    command = next(line for line in text.splitlines() if line.startswith("python -m acga_lib segm"))
+    told = "\nassert result.mask.any() and both[1].mask.any() and len(both) == 2"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    for run in (["-c", example + told], shlex.split(command)[1:]):
+        done = subprocess.run(
+            [sys.executable, *run], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "data", "results", "marked.png", "overlay.mp4"
+    }  # fmt: skip

@@ -20,7 +20,7 @@ from acga_lib.config import run_config
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, KitError, QueryError
 from acga_lib.experiment.pipeline import RUNS
-from acga_lib.files.footage import showing
+from acga_lib.files.footage import footage, showing
 from acga_lib.files.storage import write_bytes
 from acga_lib.methods import METHODS
 from acga_lib.published import TABLE_1
@@ -184,15 +184,22 @@ class Explorer:
                 self._add_clip(str(path))
 
     def _add_clip(self, video: str) -> None:
-        """Choose a video that is none of the clips yet."""
+        """Choose a video, one more clip if it is none of them yet.
+
+        Its middle frame is read first: what cannot be shown is not added.
+        """
         try:
-            shown = showing(video)
+            shown = showing(video.strip().strip("\"'"))  # as file browsers copy a path
+            middle = shown.count // 2 + 1
+            footage(shown.path, middle, before=8, after=8)
         except KitError as error:
             self.message.value = notice(str(error), wrong=True)
             return
-        own = Clip(shown.path.name, shown.path, shown.count, shown.count // 2 + 1)
+        there = next((clip for _, clip in self.clip.options if clip.path == shown.path), None)
+        own = there or Clip(shown.path.name, shown.path, shown.count, middle)
         with self._at_once():
-            self.clip.options = [*self.clip.options, (own.name, own)]
+            if not there:
+                self.clip.options = [*self.clip.options, (own.name, own)]
             self.clip.value = own
         self._choose_clip()
 

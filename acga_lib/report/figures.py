@@ -81,8 +81,8 @@ def heat_map(
 ) -> NDArray[np.uint8]:
     """A map over its frame: uint8 [H, W, 3], float [H, W] -> uint8 [H, W, 3].
 
-    For display, the map is stretched from its own minimum (transparent, over the frame in gray) to
-    its own maximum, so two maps cannot be compared in size. A constant map stays transparent.
+    For display, the map is stretched from its own minimum (dark, over the frame in gray) to its own
+    maximum (bright), so two maps cannot be compared in size. A constant map is dark everywhere.
     """
     low, high = float(values.min()), float(values.max())
     level = (values - low) / (high - low) if high > low else np.zeros_like(values)
@@ -163,8 +163,8 @@ def figure_5(segmentations: Sequence["Segmentation"], *, words: int = 4) -> Figu
     beneath. Raises ValueError for a method without attention.
     """
     figure, header, axes = _canvas(
-        [s.frame for s in segmentations[:1]] * (words + 1), rows=len(segmentations), text=0.2,
-        title="Figure 5. Where does each word receive attention? (bright: most)", gap=0.62,
+        [s.frame for s in segmentations[:1]] * (words + 1), rows=len(segmentations), text=0.45,
+        title="Figure 5. Where does each word receive attention? (bright: most)", gap=0.74,
         ratio=max(s.frame.shape[0] / s.frame.shape[1] for s in segmentations), wide=2.1,
     )  # fmt: skip
     del header
@@ -172,13 +172,13 @@ def figure_5(segmentations: Sequence["Segmentation"], *, words: int = 4) -> Figu
         if one.word_attention is None:
             raise ValueError("this method has no attention: show a run of method 'acga'")
         axes[row, 0].imshow(overlays(one.frame, [one.mask]))
-        axes[row, 0].set_title(textwrap.fill(one.query, 32), fontsize=8, parse_math=False)
+        axes[row, 0].set_title(textwrap.fill(one.query, 30), fontsize=9, parse_math=False)
         shown = content_words(one.tokens, limit=words)
         for axis, index in zip(axes[row, 1:], shown, strict=False):
             values = one.word_attention[index]
             axis.imshow(heat_map(one.frame, values))
             axis.set_title(one.tokens[index], fontsize=11, fontweight="bold", parse_math=False)
-            axis.set_xlabel(f"{values.min():.2f} to {values.max():.2f}", fontsize=8)
+            axis.set_xlabel(f"{values.min():.2f} to {values.max():.2f}", fontsize=9)
         for axis in axes[row, 1 + len(shown) :]:
             axis.set_axis_off()
     return figure

@@ -2,7 +2,7 @@
 
 One page that needs neither server nor network: some clips of the embedded benchmark with what the
 frozen trunk and Mixed_4f say of them (F_V, Eq. 2), the trained weights of everything behind it, and
-word vectors. `playground_page/network.js` computes the rest of ACGA from them in the browser.
+the word vectors. `playground_page/network.js` computes the rest of ACGA from them in the browser.
 F_V and word vectors are kept in half precision: a smaller page, and no probability moves by 2e-3.
 Everything in the page follows from a run's record; equal runs and data give an equal page.
 """
@@ -12,7 +12,7 @@ import base64
 import io
 import json
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,15 @@ from acga_lib.files.records import Record, read_run, write_text
 from acga_lib.files.terminal import print_any_text
 from acga_lib.model import ACGA
 from acga_lib.parameters import EMBEDDED
+from acga_lib.published import TABLE_1
 from acga_lib.segmenter import Segmenter
-from acga_lib.text import MAX_WORDS, WORD_DIM, WordVectors, frequent_words, tokenize
+from acga_lib.text import MAX_WORDS, WORD_DIM, WordVectors
 
 PAGE = ROOT / "results" / "playground.html"
 #: The run whose weights the committed page holds.
 RUN = RUNS / f"{HEADLINE_RUN}.json"
-#: How many clips the page shows, and how many of the most frequent words of A2D Sentences it knows
-#: beside those of the benchmark.
-CLIPS, FREQUENT = 12, 800
+#: How many clips the page shows.
+CLIPS = 12
 
 
 def playground(run: Path) -> str:
@@ -56,10 +56,7 @@ def playground(run: Path) -> str:
             "on; give a run of the embedded benchmark"
         )
     config = run_config(**record["config"]["run"])
-    test = open_split(config, "test")
-    sentences = [sample.query for split in (open_split(config, "train"), test) for sample in split]
-    words = {word for sentence in sentences for word in tokenize(sentence)}
-    return page(Segmenter.from_run(run), record, chosen(test, CLIPS), words)
+    return page(Segmenter.from_run(run), record, chosen(open_split(config, "test"), CLIPS))
 
 
 def chosen(samples: Sequence[Sample], count: int) -> list[list[Sample]]:
@@ -74,14 +71,10 @@ def chosen(samples: Sequence[Sample], count: int) -> list[list[Sample]]:
     return [max(videos[place].values(), key=len) for place in places]
 
 
-def page(
-    segmenter: Segmenter, record: Record, frames: Sequence[Sequence[Sample]],
-    words: Collection[str],
-) -> str:  # fmt: skip
+def page(segmenter: Segmenter, record: Record, frames: Sequence[Sequence[Sample]]) -> str:
     """The page on a trained network and the samples of some frames, as HTML.
 
-    words: those that it knows, beside frequent ones. Raises ConfigError for a network that is not
-    ACGA with attention.
+    Raises ConfigError for a network that is not ACGA with attention.
     """
     model, vectors = segmenter.model, segmenter.vectors
     if not isinstance(model, ACGA) or model.attention is None:
@@ -90,7 +83,7 @@ def page(
             "of method 'acga'"
         )
     assert isinstance(vectors, WordVectors)  # what ACGA reads
-    known = sorted(word for word in {*words, *frequent_words()[:FREQUENT]} if word in vectors)
+    known = sorted(vectors.words)
     rows = np.stack([vectors.encode(word).vectors[0] for word in known])
     kit = {
         "about": _about(record),
@@ -119,7 +112,7 @@ def _about(record: Record) -> str:
     return (
         f"Clips: drawn scenes of the kit's embedded benchmark, evenly spread over its "
         f"{record['samples']['test']} test sentences, not chosen by how well they come out. "
-        f"Weights: run {record['run_id']}, method {record['config']['method']['title']}, profile "
+        f"Weights: run {record['run_id']}, {TABLE_1.title(run['method'])}, profile "
         f"{run['profile']}, seed {run['seed']}. On all test sentences this run reaches a mean IoU "
         f"of {100 * score:.0f} %."
     )
@@ -127,7 +120,7 @@ def _about(record: Record) -> str:
 
 @torch.inference_mode()
 def _clip(segmenter: Segmenter, model: ACGA, samples: Sequence[Sample]) -> dict[str, Any]:
-    """A frame's clip as the page keeps it: pictures, F_V and true sentences."""
+    """A frame's clip as the page keeps it: pictures, F_V, true sentences and what they mean."""
     sample, (recipe, _) = samples[0], segmenter.extractors[0]
     seen = segmenter.clip(sample.video(), sample.frame)
     vision = model.visual_encoder(seen.features)[0].numpy()
@@ -140,7 +133,7 @@ def _clip(segmenter: Segmenter, model: ACGA, samples: Sequence[Sample]) -> dict[
         "frames": len(pictures), "middle": len(pictures) // 2, "jpeg": _strip(pictures),
         "box": [length / box.side for length in lengths],
         "shape": vision.shape, "vision": _packed(vision.astype("<f2")),
-        "sentences": list(dict.fromkeys(sample.query for sample in samples)),
+        "truths": {one.query: _bits(box.mask(one.mask())[rows, columns]) for one in samples},
     }  # fmt: skip
 
 
@@ -149,6 +142,11 @@ def _strip(frames: NDArray[np.uint8]) -> str:
     file = io.BytesIO()
     Image.fromarray(np.concatenate(list(frames), axis=1)).save(file, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _bits(mask: NDArray[np.bool_]) -> str:
+    """A mask for `bits` in `page.js`."""
+    return base64.b64encode(np.packbits(mask).tobytes()).decode()
 
 
 def _packed(values: NDArray[np.floating[Any]]) -> dict[str, str]:

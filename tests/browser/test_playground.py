@@ -7,6 +7,7 @@ import torch
 
 from acga_lib.datasets import open_dataset
 from acga_lib.files.records import read_run
+from acga_lib.metrics import iou
 from acga_lib.report import playground
 from acga_lib.segmenter import Segmenter
 from acga_lib.text import tokenize
@@ -29,9 +30,8 @@ def frames(toy_root):
 @pytest.fixture(scope="session")
 def address(tmp_path_factory, segmenter, frames) -> str:
     """The page on two fresh clips and the committed run, in a file."""
-    words = {word for samples in frames for one in samples for word in tokenize(one.query)}
     path = tmp_path_factory.mktemp("page") / "playground.html"
-    path.write_text(playground.page(segmenter, read_run(playground.RUN), frames, words), "utf-8")
+    path.write_text(playground.page(segmenter, read_run(playground.RUN), frames), "utf-8")
     return path.as_uri()
 
 
@@ -48,6 +48,12 @@ def ask(page, sentence: str) -> str:
     """Type a sentence -> what the page says."""
     page.get_by_label("Sentence", exact=True).fill(sentence)
     page.get_by_role("button", name="Segment").click()
+    return said_of(page)
+
+
+def said_of(page) -> str:
+    """What the page says when it has answered."""
+    page.wait_for_function("document.getElementById('status').textContent !== 'Computing…'")
     return page.get_by_role("status").inner_text()
 
 
@@ -106,18 +112,16 @@ def test_sentences_are_read_as_the_library_reads_them(opened):
     assert opened.evaluate("sentences => sentences.map(tokenize)", TYPED) == [*map(tokenize, TYPED)]
 
 
-def test_a_sentence_changes_the_mask_within_two_seconds(opened, shoot):
-    first, seconds = picture(opened, MASK), []
+def test_a_sentence_changes_the_mask_and_each_word_has_its_map(opened, shoot):
+    first = picture(opened, MASK)
     for example in opened.locator("#examples button").all():
         example.click()
-        said = opened.get_by_role("status").inner_text()
-        seconds.append(float(re.match(r"Computed in ([\d.]+) s", said)[1]))
+        assert said_of(opened).startswith("Computed in")
         tokens = tokenize(example.inner_text())
         assert opened.locator("#maps b").all_inner_texts() == ["response", *tokens]
     shoot("playground")
     ask(opened, "right")
     assert picture(opened, MASK) != first
-    assert min(seconds) < 2, seconds  # the least: other tests share the machine
 
 
 def test_threshold_and_frame_can_be_moved(opened):
@@ -128,10 +132,38 @@ def test_threshold_and_frame_can_be_moved(opened):
     assert picture(opened, CLIP) != still
 
 
+def test_the_overlap_with_whom_a_sentence_means_is_the_librarys(opened, segmenter, frames):
+    for place, samples in enumerate(frames):
+        opened.get_by_role("group", name="Clip").get_by_role("button").nth(place).click()
+        for sample in samples:
+            ask(opened, sample.query)
+            told = opened.locator("#overlap").inner_text()
+            found = segmenter.segment(sample.video(), sample.query, sample.frame)
+            wanted = 100 * iou(found.mask, sample.mask())
+            assert abs(float(re.fullmatch(r"IoU ([0-9.]+) %", told)[1]) - wanted) <= 1
+    outlined = picture(opened, MASK)
+    opened.get_by_label("Show whom the sentence means").uncheck()
+    assert picture(opened, MASK) != outlined
+    ask(opened, "a dog that nobody drew")
+    assert opened.locator("#overlap").inner_text() == ""
+
+
+def test_a_question_is_acknowledged_before_it_is_answered(opened):
+    assert (
+        opened.evaluate("""() => {
+      document.querySelector('#examples button').click();
+      return document.getElementById('status').textContent;
+    }""")
+        == "Computing…"
+    )
+    assert said_of(opened).startswith("Computed in")
+
+
 def test_every_clip_can_be_chosen(opened):
     clips = opened.get_by_role("group", name="Clip").get_by_role("button")
     before = picture(opened, MASK)
     clips.nth(1).click()
+    said_of(opened)
     assert clips.nth(1).get_attribute("aria-pressed") == "true"
     assert picture(opened, MASK) != before and clips.count() == 2
 

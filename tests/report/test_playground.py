@@ -23,11 +23,12 @@ def samples(toy_root):
 @pytest.fixture(scope="module")
 def page(samples) -> str:
     segmenter, record = Segmenter.from_run(playground.RUN), read_run(playground.RUN)
-    return playground.page(segmenter, record, playground.chosen(samples, 1), {"ball"})
+    return playground.page(segmenter, record, playground.chosen(samples, 1))
 
 
 def test_it_asks_for_nothing_outside_itself(page):
-    assert re.findall(r"""(?:src|href)=["'](?!data:)|https?:|url\(|@import|fetch\(""", page) == []
+    loading = r"""(?:src|href)=["'](?!data:)|https?:|url\(|@import|fetch\("""
+    assert re.findall(loading, page.replace("<a href=", "")) == []  # links load nothing
     for path in SOURCES.iterdir():
         if path.suffix != ".html":
             assert path.read_text("utf-8") in page, f"{path.name} is not in the page"
@@ -61,7 +62,7 @@ def test_the_committed_page_is_small_and_of_this_version_and_a_committed_run():
     if not playground.PAGE.exists():
         pytest.skip("no page yet: python -m acga_lib.report.playground")
     text = playground.PAGE.read_text("utf-8")
-    assert playground.PAGE.stat().st_size <= 12e6
+    assert playground.PAGE.stat().st_size <= 15e6
     run, weights = re.search(r'"run":{"id":"([^"]+)","weights":"(\w+)"}', text).groups()
     assert read_run(playground.RUNS / f"{run}.json")["weights"] == weights
     for name in ("page.css", "network.js", "words.js", "page.js"):

@@ -10,7 +10,7 @@ const dictionary = {
 };
 const FRAMES_A_SECOND = 8;
 const by = (id) => document.getElementById(id);
-const shown = { clip: null, found: null, playing: 0 };
+const shown = { clip: null, found: null, playing: 0, asked: 0 };
 
 /** What the network says of a clip and a sentence. Throws as `encode`. */
 function answer(clip, sentence) {
@@ -87,19 +87,39 @@ const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 function drawMask() {
   const { clip, found } = shown, share = by("threshold").value / 100;
   by("share").textContent = percent(share);
+  by("overlap").textContent = "";
   const context = drawFrame(by("mask"), clip, clip.middle);
   if (!found) return;
   const response = content(found.response, clip.box);
   const limit = share * response.values.reduce((a, b) => Math.max(a, b));
   const within = (value) => value > limit; // a neighbour beyond the frame is not
   const { values, width } = response;
+  const truth = clip.truths[found.sentence] && bits(clip.truths[found.sentence], values.length);
+  by("overlap").textContent = truth ? `IoU ${percent(overlap(values.map(within), truth))}` : "";
+  const meant = truth && by("truth").checked ? truth : null;
+  const border = (set, i) => {
+    const x = i % width;
+    return set(i) && !(x > 0 && x < width - 1 && [1, -1, width, -width].every((s) => set(i + s)));
+  };
   const mask = painted(response, (value, i) => {
+    if (meant && border((k) => meant[k], i)) return [0, 114, 178, 255];
     if (!within(value)) return [0, 0, 0, 0];
-    const x = i % width, inner = x > 0 && x < width - 1 && [1, -1, width, -width]
-      .every((step) => within(values[i + step]));
-    return inner ? [213, 94, 0, 140] : [255, 255, 255, 255];
+    return border((k) => within(values[k]), i) ? [255, 255, 255, 255] : [213, 94, 0, 140];
   });
   context.drawImage(mask, 0, 0, context.canvas.width, context.canvas.height);
+}
+
+/** Bits in base64, the highest of a byte first -> an array of `count` of them. */
+function bits(base64, count) {
+  const bytes = atob(base64);
+  return Array.from({ length: count }, (_, i) => (bytes.charCodeAt(i >> 3) >> (7 - i % 8)) & 1);
+}
+
+/** Intersection over union of two masks. */
+function overlap(one, other) {
+  let both = 0, either = 0;
+  one.forEach((value, i) => { both += value && other[i]; either += value || other[i]; });
+  return both / either;
 }
 
 function drawMaps() {
@@ -127,11 +147,18 @@ function range(values) {
     percent(values.reduce((a, b) => Math.max(a, b)));
 }
 
-function ask() {
+async function ask() {
+  const question = ++shown.asked, sentence = by("sentence").value;
   shown.found = null;
   by("status").className = "";
+  by("status").textContent = "Computing…";
+  drawMask();
+  drawMaps();
+  // The page is painted before the answer takes its seconds; the last question counts.
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  if (question !== shown.asked) return;
   try {
-    const found = answer(shown.clip, by("sentence").value);
+    const found = { ...answer(shown.clip, sentence), sentence };
     const probabilities = found.large.values.map((logit) => 1 / (1 + Math.exp(-logit)));
     found.response = { ...found.large, values: probabilities };
     shown.found = found;
@@ -149,6 +176,7 @@ function ask() {
 
 function showFrame(frame) {
   by("frame").value = frame + 1;
+  by("number").textContent = `${frame + 1} of ${shown.clip.frames}`;
   drawFrame(by("clip"), shown.clip, frame);
 }
 
@@ -164,10 +192,11 @@ function choose(clip) {
   kit.clips.forEach((one) => one.button.setAttribute("aria-pressed", one === clip));
   by("frame").max = clip.frames;
   showFrame(clip.middle);
-  by("examples").replaceChildren(...clip.sentences.map((sentence) => element("button", sentence, {
-    type: "button", onclick: () => { by("sentence").value = sentence; ask(); },
-  })));
-  by("sentence").value = clip.sentences[0];
+  by("examples").replaceChildren(...Object.keys(clip.truths).map((sentence) =>
+    element("button", sentence, {
+      type: "button", onclick: () => { by("sentence").value = sentence; ask(); },
+    })));
+  by("sentence").value = Object.keys(clip.truths)[0];
   ask();
 }
 
@@ -186,7 +215,7 @@ async function start() {
   by("count").textContent = kit.words.length;
   by("words").textContent = kit.words.join(", ");
   by("ask").onsubmit = (event) => { event.preventDefault(); ask(); };
-  by("threshold").oninput = drawMask;
+  by("threshold").oninput = by("truth").onchange = drawMask;
   by("frame").oninput = () => { play(false); showFrame(by("frame").value - 1); };
   by("play").onclick = () => play(!shown.playing);
   choose(kit.clips[0]);
