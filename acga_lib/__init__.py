@@ -2,7 +2,8 @@
 
 Axes, everywhere in this package: `B` batch, `T` frames, `C` channels, `H W` pixels of a frame or
 response, `h w` cells of the feature grid, `S` pixels of the letterboxed square, `N` words (20),
-`D` features of a word (300), `K` instances of a video.
+`D` features of a word (300; `D_T` beside `D_V`, those of a cell), `K` instances of a video, `U`
+clips that the `B` sentences of a batch are about.
 """
 
 from importlib import import_module as _import_module

@@ -69,7 +69,7 @@ class ReferIt(Samples):
     """
 
     def __init__(self, *, root: str | Path, split: str) -> None:
-        if split not in QUERIES:
+        if split not in tuple(QUERIES):
             raise ConfigError(f"unknown split {split!r} of ReferIt: choose train or test")
         root = given_path(root, "ReferIt")
         super().__init__(tuple(_read_samples(root, split)), root=root, split=split)
