@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 from acga_lib.config import HEADLINE_RUN
-from acga_lib.errors import KitError
-from acga_lib.files.terminal import print_any_text
+from acga_lib.files.terminal import run_command
 
 
 def segment(given: argparse.Namespace) -> str:
@@ -42,13 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("--out", type=Path, required=True, help="the video to write, an .mp4")
     command.add_argument("--masks", type=Path, help="a folder to write the masks to, as PNG")
     given = parser.parse_args(arguments)
-    print_any_text()
-    try:
-        print(segment(given))
-    except KitError as error:
-        print(f"FAILED  segment: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command("segment", lambda: segment(given))
 
 
 if __name__ == "__main__":

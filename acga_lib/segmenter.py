@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acga_lib.clip import Letterbox
-from acga_lib.config import data_file
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, DataError, QueryError
-from acga_lib.experiment.features import MODALITIES, Recipe, Trunk
+from acga_lib.experiment.features import MODALITIES, Recipe, Trunk, extractors, recipes
 from acga_lib.experiment.inference import load_run, threshold
 from acga_lib.experiment.networks import reader_of
 from acga_lib.files.footage import footage
@@ -127,18 +126,14 @@ class Segmenter:
         model, record = load_run(path)
         profile = Profile.from_record(record["config"]["profile"])
         method = METHODS[record["config"]["run"]["method"]]
-        extractors = []
-        for modality in method.modalities:
-            kind = MODALITIES[modality]
-            weights = data_file("weights", kind.weights(profile))
-            recipe = Recipe.of(profile, weights, modality=modality)
-            extractors.append((recipe, kind.load(weights).eval()))
-        if "+".join(recipe.key for recipe, _ in extractors) != record.get("features"):
-            raise CheckpointError(
-                f"{path}: was trained on the features of another network than {weights}, or of "
-                "another profile; restore that file, or train again with notebook 04_train"
-            )
-        return cls(model, extractors, reader_of(method, profile))
+        trained_on = str(record.get("features")).split("+")
+        for recipe, weights in recipes(method, profile):
+            if recipe.key not in trained_on:
+                raise CheckpointError(
+                    f"{path}: was trained on the features of another network than {weights}, or of "
+                    "another profile; restore that file, or train again with notebook 04_train"
+                )
+        return cls(model, extractors(method, profile), reader_of(method, profile))
 
     def segment(self, video: Any, query: str, frame: int | None = None) -> Segmentation:
         """Segment what `query` means in one frame. For several sentences on a frame, `clip`.

@@ -44,7 +44,7 @@ from acga_lib.datasets import open_dataset
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.results import environment
 from acga_lib.files.packed import pack, unpack
-from acga_lib.files.records import write_text
+from acga_lib.files.storage import write_text
 from acga_lib.i3d import I3D
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS

@@ -34,7 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from acga_lib.config import ROOT
 from acga_lib.decoder import MultiResolutionDecoder
-from acga_lib.files.records import write_text
+from acga_lib.files.storage import write_text
 from acga_lib.i3d import I3D
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS

@@ -13,7 +13,7 @@ ASCII = os.environ | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "
 PAGE = """
 import sys
 from pathlib import Path
-from acga_lib.files.records import write_text
+from acga_lib.files.storage import write_text
 from acga_lib.jobs import colab
 from acga_lib.report import page
 write_text(Path(sys.argv[1]), page.page())

@@ -15,8 +15,7 @@ import torch
 from torch import nn
 
 from acga_lib.errors import CheckpointError
-from acga_lib.files.records import write_text
-from acga_lib.files.storage import named_if_full
+from acga_lib.files.storage import named_if_full, write_text
 
 
 @dataclass

@@ -12,7 +12,6 @@ continues. Any number of processes may read; `extract` lets one at a time write.
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -25,19 +24,21 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from acga_lib.clip import Letterbox, to_input
-from acga_lib.config import choose
+from acga_lib.config import choose, data_file
 from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
 from acga_lib.files.locks import locked
 from acga_lib.files.packed import pack, unpack
-from acga_lib.files.records import write_text
-from acga_lib.files.storage import hold_room, megabytes, named_if_full
+from acga_lib.files.storage import hold_room, megabytes, named_if_full, write_bytes, write_text
 from acga_lib.flow import clip_flow, flow_to_input
 from acga_lib.hashes import file_hash
 from acga_lib.i3d import I3D, load_i3d
+from acga_lib.methods import MethodConfig
 from acga_lib.profiles import Profile
 from acga_lib.vgg import VGG16, image_to_input, load_vgg
 
+#: Clips of one video that are computed together at most; A2D annotates up to five frames.
+BATCH = 8
 #: A frozen network: its `trunk` computes what is stored.
 Trunk = I3D | VGG16
 
@@ -89,6 +90,10 @@ class Modality:
     load: Callable[[Path], Trunk]
     recipe: Callable[[Recipe, Profile], Recipe]
     inputs: Callable[[Recipe, Sequence[Sample]], Tensor]
+
+    def path(self, profile: Profile) -> Path:
+        """The file of the profile's frozen network."""
+        return data_file("weights", self.weights(profile))
 
 
 def _rgb_recipe(recipe: Recipe, profile: Profile) -> Recipe:
@@ -163,6 +168,26 @@ MODALITIES = {
 }  # fmt: skip
 
 
+def recipes(method: MethodConfig, profile: Profile) -> list[tuple[Recipe, Path]]:
+    """The recipe of each modality that a method reads, and the file of its frozen network.
+
+    Raises DataError for a file that is missing.
+    """
+    paths = {modality: MODALITIES[modality].path(profile) for modality in method.modalities}
+    return [(Recipe.of(profile, path, modality=name), path) for name, path in paths.items()]
+
+
+def extractors(method: MethodConfig, profile: Profile) -> list[tuple[Recipe, Trunk]]:
+    """The recipe and the frozen network of each modality that a method reads.
+
+    Raises DataError or CheckpointError when a weight file is missing, damaged or not of its kind.
+    """
+    return [
+        (recipe, MODALITIES[recipe.modality].load(path).eval())
+        for recipe, path in recipes(method, profile)
+    ]
+
+
 class FeatureStore:
     """Features on disk, float16, one packed file per (video, frame) (`files.packed`).
 
@@ -225,12 +250,15 @@ class FeatureStore:
     ) -> int:
         """Compute every feature that is missing -> how many (video, frame) pairs were computed.
 
-        One batch holds the annotated frames of one video, so a feature does not depend on where
-        an earlier extraction was interrupted. Raises DataError naming the video that cannot be
-        read, StorageError where the disk is full, or will be: as soon as an entry tells how large
-        they are. What was extracted before stays.
+        One batch holds annotated frames of one video, up to `BATCH` and always the same, so a
+        feature does not depend on where an earlier extraction was interrupted. Raises DataError
+        naming the video that cannot be read, StorageError where the disk is full, or will be: as
+        soon as an entry tells how large they are. What was extracted before stays.
         """
-        trunk = trunk.to(device).eval()
+        batches = _batches(samples)
+        if not self._missing(batches):  # so that a complete store may be one that is only read
+            return 0
+        home = next(trunk.parameters()).device
         with named_if_full(self.folder, "features"):
             self.folder.mkdir(parents=True, exist_ok=True)
             with locked(self.folder / ".lock"):
@@ -238,9 +266,14 @@ class FeatureStore:
                 write_text(self.folder / "recipe.json", described)
                 for leftover in self.folder.glob("*/*.tmp"):  # of an extraction that was killed
                     leftover.unlink()
-                videos = _by_video(samples)
-                todo = [clips for clips in videos if any(clip not in self for clip in clips)]
-                return self._compute(todo, trunk, device, progress=progress)
+                todo = self._missing(batches)  # another process may have been here meanwhile
+                try:
+                    return self._compute(todo, trunk.to(device).eval(), device, progress=progress)
+                finally:
+                    trunk.to(home)
+
+    def _missing(self, batches: Iterable[Sequence[Sample]]) -> list[Sequence[Sample]]:
+        return [clips for clips in batches if any(clip not in self for clip in clips)]
 
     def _compute(
         self, todo: Sequence[Sequence[Sample]], trunk: Trunk, device: str, *, progress: bool
@@ -257,8 +290,8 @@ class FeatureStore:
                 bar.set_postfix_str(f"{megabytes(needed)} to write" if needed else "")
             found = _run(trunk, inputs(self.recipe, clips), device)
             for clip, feature in zip(clips, found, strict=True):
-                with named_if_full(self.folder, "features", needed=left * feature.nbytes):
-                    _write(self.path(clip), feature)
+                to_go = f"features, with up to {megabytes(left * feature.nbytes)} to go"
+                write_bytes(self.path(clip), pack(feature), to_go)
                 left -= 1
         return count
 
@@ -285,27 +318,15 @@ class StackedStores:
         return np.concatenate([store.get(sample) for store in self.stores])
 
 
-def _by_video(samples: Iterable[Sample]) -> list[Sequence[Sample]]:
-    """One sample for each (video, frame), grouped by video, in order of appearance."""
+def _batches(samples: Iterable[Sample]) -> list[Sequence[Sample]]:
+    """One sample for each (video, frame), up to `BATCH` of a video together, in order."""
     videos: dict[str, dict[int, Sample]] = {}
     for sample in samples:
         videos.setdefault(sample.video_id, {}).setdefault(sample.frame, sample)
-    return [[frames[f] for f in sorted(frames)] for frames in videos.values()]
+    each = [[frames[frame] for frame in sorted(frames)] for frames in videos.values()]
+    return [clips[n : n + BATCH] for clips in each for n in range(0, len(clips), BATCH)]
 
 
 @torch.inference_mode()
 def _run(trunk: Trunk, batch: Tensor, device: str) -> NDArray[np.float16]:
     return trunk.trunk(batch.to(device)).half().cpu().numpy()
-
-
-def _write(path: Path, feature: NDArray[np.float16]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(pack(feature))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

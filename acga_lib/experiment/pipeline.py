@@ -16,7 +16,7 @@ from torch import nn
 from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
 from acga_lib.benchmark.writing.jhmdb_like import generate_jhmdb_like
 from acga_lib.benchmark.writing.referit_like import generate_referit_like
-from acga_lib.config import DATASETS, ROOT, RunConfig, data_file, run_config
+from acga_lib.config import DATASETS, ROOT, RunConfig, run_config
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.errors import CheckpointError, ConfigError
 from acga_lib.experiment import processes
@@ -24,10 +24,9 @@ from acga_lib.experiment.execution import PLAIN, Execution
 from acga_lib.experiment.features import (
     MODALITIES,
     FeatureStore,
-    Recipe,
     StackedStores,
-    Trunk,
-    file_hash,
+    extractors,
+    recipes,
 )
 from acga_lib.experiment.inference import load_run
 from acga_lib.experiment.limits import held_out
@@ -38,6 +37,8 @@ from acga_lib.experiment.tensors import SampleTensors, shuffled_queries
 from acga_lib.experiment.training import build_model, train
 from acga_lib.files.locks import locked
 from acga_lib.files.records import read_runs
+from acga_lib.files.storage import write_bytes
+from acga_lib.hashes import file_hash
 from acga_lib.methods import METHODS, REFERIT, MethodConfig
 from acga_lib.profiles import PROFILES
 from acga_lib.text import Vocabulary, WordVectors
@@ -70,7 +71,7 @@ def default_device() -> str:
 
 def network_path(config: RunConfig, modality: str = "rgb") -> Path:
     """The weight file of the profile's frozen network for a modality."""
-    return data_file("weights", MODALITIES[modality].weights(PROFILES[config.profile]))
+    return MODALITIES[modality].path(PROFILES[config.profile])
 
 
 def open_split(config: RunConfig, split: str, *, progress: bool = True) -> Sequence[Sample]:
@@ -144,42 +145,24 @@ class Inputs:
         return SampleTensors(samples, store=self.store, vectors=self.vectors, queries=queries)
 
 
-def extractors_of(config: RunConfig) -> list[tuple[Recipe, Trunk]]:
-    """The recipe and the frozen network of each modality that the method reads.
-
-    Raises DataError or CheckpointError when a weight file is missing, damaged or not of its kind.
-    """
-    profile, found = PROFILES[config.profile], []
-    for modality in METHODS[config.method].modalities:
-        weights = network_path(config, modality)
-        recipe = Recipe.of(profile, weights, modality=modality)
-        found.append((recipe, MODALITIES[modality].load(weights)))
-    return found
-
-
-def unread(config: RunConfig) -> tuple[Inputs, list[tuple[FeatureStore, Trunk]]]:
-    """What the method reads, with each store and its network, before anything is extracted."""
-    method = METHODS[config.method]
-    reader = reader_of(method, PROFILES[config.profile])
-    stores = [(FeatureStore(FEATURES, recipe), net) for recipe, net in extractors_of(config)]
-    alone = [store for store, _ in stores]
-    return Inputs(StackedStores(alone) if method.streams else alone[0], reader), stores
+def unread(config: RunConfig) -> Inputs:
+    """What the method reads, before anything is extracted; no network is loaded."""
+    method, profile = METHODS[config.method], PROFILES[config.profile]
+    stores = [FeatureStore(FEATURES, recipe) for recipe, _ in recipes(method, profile)]
+    store = StackedStores(stores) if method.streams else stores[0]
+    return Inputs(store, reader_of(method, profile))
 
 
 def inputs_of(
     config: RunConfig, samples: Sequence[Sample], *, device: str = "cpu", progress: bool = True
 ) -> Inputs:
     """Complete the method's feature store for `samples`."""
-    inputs, stores = unread(config)
-    return _extracted(inputs, stores, samples, device=device, progress=progress)
-
-
-def _extracted(
-    inputs: Inputs, stores: Sequence[tuple[FeatureStore, Trunk]], samples: Sequence[Sample], *,
-    device: str, progress: bool,
-) -> Inputs:  # fmt: skip
-    counts = [store.extract(samples, n, device=device, progress=progress) for store, n in stores]
-    return replace(inputs, extracted=sum(counts))
+    networks = extractors(METHODS[config.method], PROFILES[config.profile])
+    extracted = sum(
+        FeatureStore(FEATURES, recipe).extract(samples, network, device=device, progress=progress)
+        for recipe, network in networks
+    )
+    return replace(unread(config), extracted=extracted)
 
 
 def complete_features(
@@ -196,10 +179,10 @@ def complete_features(
         if not method.streams:
             readers.setdefault(method.modality, []).append(method)
     for of_one in readers.values():
-        extractors_of(replace(config, method=of_one[0].name))
+        extractors(of_one[0], PROFILES[config.profile])
     embedded = config.dataset == "toy"
     train, test = (open_split(config, split, progress=progress) for split in ("train", "test"))
-    hold_name(RUNS, config, test=unread(config)[0].tensors(test))
+    hold_name(RUNS, config, test=unread(config).tensors(test))
     clips = [*train, *test]
     if embedded or jhmdb_root:
         clips += open_jhmdb(config, jhmdb_root, progress=progress)
@@ -234,11 +217,11 @@ def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) ->
     training, apart = open_training(config, progress=progress)
     test = open_split(config, "test", progress=progress)
     queries = shuffled_queries(training, seed=config.seed) if config.shuffle_queries else None
-    inputs, stores = unread(config)
+    inputs = unread(config)
     tensors = inputs.tensors(training, queries), inputs.tensors(test)
     hold_name(RUNS, config, train=tensors[0], test=tensors[1])
     every = [*training, *test, *apart]
-    inputs = _extracted(inputs, stores, every, device=device, progress=progress)
+    inputs = inputs_of(config, every, device=device, progress=progress)
     return Prepared(*tensors, inputs, inputs.tensors(apart) if apart else None)
 
 
@@ -268,13 +251,18 @@ def train_or_load(
     """The trained network of a run and its record; trained only if no record of it fits.
 
     A method that starts from others has them trained first. An interrupted training is continued
-    from its checkpoint in `results/work`. Several processes (`processes.joined`) must all call; the
-    main one writes, and the others read what it wrote.
+    from its checkpoint in `results/work`, where a copy of the record stays, too: it is put back if
+    the record is gone and the copy still fits. Several processes (`processes.joined`) must all
+    call; the main one writes, and the others read what it wrote.
     """
     start, main = time.perf_counter(), processes.is_main()
     model, origins = fresh_model(config, device=device, execution=execution, progress=progress)
     path, work = RUNS / f"{config.run_id}.json", WORK / config.run_id
-    checkpoint = work / "checkpoint.pt"
+    checkpoint, spare = work / "checkpoint.pt", work / path.name
+    if main and spare.is_file() and not path.exists():  # Snakemake deletes what a failed job made
+        write_bytes(path, spare.read_bytes(), "a run record")
+        if not _is_current(path, config, data, origins):
+            path.unlink()
     # Nothing is written for a run that is there, so that a closed folder is no hindrance.
     finished = main and not checkpoint.exists() and _is_current(path, config, data, origins)
     if processes.shared(finished):
@@ -294,6 +282,7 @@ def train_or_load(
                 held_out=data.held_out, runs=RUNS, device=device, execution=execution,
                 seconds=seconds, starts_from=origins, show_progress=progress,
             )  # fmt: skip
+            write_bytes(spare, path.read_bytes(), "a run record")
         if main:  # also what a run left that was killed between its record and here
             checkpoint.unlink(missing_ok=True)
         processes.shared(None)  # wait for the record

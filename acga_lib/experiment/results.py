@@ -23,8 +23,7 @@ from acga_lib.experiment.checkpoint import Progress
 from acga_lib.experiment.execution import PLAIN, Execution
 from acga_lib.experiment.inference import Prediction, predictions
 from acga_lib.experiment.tensors import SampleTensors
-from acga_lib.files.records import write_text
-from acga_lib.files.storage import write_bytes
+from acga_lib.files.storage import write_bytes, write_text
 from acga_lib.hashes import file_hash
 from acga_lib.metrics import intersection_and_union, is_right, segmentation_metrics
 

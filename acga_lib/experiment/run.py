@@ -19,7 +19,7 @@ from acga_lib.config import ROOT, RunConfig, run_config
 from acga_lib.errors import ConfigError, KitError
 from acga_lib.experiment import pipeline, processes
 from acga_lib.experiment.execution import Execution
-from acga_lib.files.terminal import print_any_text
+from acga_lib.files.terminal import run_command
 from acga_lib.parameters import parse_parameter
 
 
@@ -83,21 +83,18 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("parameters", nargs="*", metavar="name=value")
     given = parser.parse_args(arguments)
-    print_any_text()
     texts = [field.name for kind in (RunConfig, Execution) for field in fields(kind)
              if field.type is str]  # fmt: skip
-    try:
+
+    def work() -> str | None:
         pairs = [parse_parameter(text, texts=texts) for text in given.parameters]
         names = [name for name, _ in pairs]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ConfigError(f"parameter '{twice[0]}' is given twice")
         line = run(dict(pairs))
-    except KitError as error:
-        print(f"FAILED  {' '.join(given.parameters)}: {error}", file=sys.stderr)
-        return 1
-    if processes.local_rank() == 0:
-        print(line)
-    return 0
+        return line if processes.local_rank() == 0 else None
+
+    return run_command(" ".join(given.parameters), work)
 
 
 if __name__ == "__main__":

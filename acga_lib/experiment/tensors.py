@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from acga_lib.clip import Letterbox
 from acga_lib.datasets import Sample
+from acga_lib.errors import KitError
 from acga_lib.experiment.features import FeatureStore, StackedStores
 from acga_lib.hashes import file_hash
 from acga_lib.text import Vocabulary, WordVectors
@@ -92,9 +93,8 @@ class SampleTensors(Dataset[Item]):
 
     def batches(self, order: Iterable[list[int]], *, workers: int = 0) -> Iterator[Batch]:
         """Batches of these samples, read by `workers` processes besides this one."""
-        return iter(
-            DataLoader(self, batch_sampler=order, num_workers=workers, collate_fn=_as_it_is)
-        )
+        loader = DataLoader(self, batch_sampler=order, num_workers=workers, collate_fn=_as_it_is)
+        return _told_as_here(iter(loader))
 
     def mask(self, index: int) -> Tensor:
         """The ground truth in the letterboxed square, float [S, S] of 0 and 1."""
@@ -105,6 +105,17 @@ class SampleTensors(Dataset[Item]):
             self._masks[index] = np.packbits(box.mask(sample.mask()))
         bits = np.unpackbits(self._masks[index], count=side * side)
         return torch.from_numpy(bits.reshape(side, side)).float()
+
+
+def _told_as_here(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches; a KitError of a worker without the traceback that torch puts before it."""
+    try:
+        yield from batches
+    except KitError as error:
+        if not str(error).startswith("Caught "):
+            raise
+        told = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+        raise type(error)(told) from None
 
 
 def _as_it_is(batch: Any) -> Any:

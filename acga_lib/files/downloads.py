@@ -25,10 +25,10 @@ from pooch.hashes import hash_matches
 from tqdm.auto import tqdm
 
 from acga_lib.config import ROOT, choose
-from acga_lib.errors import DataError, DownloadError, KitError
+from acga_lib.errors import DataError, DownloadError
 from acga_lib.files.locks import locked
-from acga_lib.files.records import write_text
-from acga_lib.files.terminal import print_any_text
+from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.hashes import recorded_hash
 from acga_lib.published import DOWNLOADS, PAPER, Download
 
@@ -255,15 +255,8 @@ def main(arguments: list[str] | None = None) -> int:
         "names", nargs="*", metavar="name", help=f"any of {', '.join(DOWNLOADS)}; without a name, "
         f"what profile 'paper' needs: {', '.join(PAPER)}",
     )  # fmt: skip
-    print_any_text()
-    failed = 0
-    for name in parser.parse_args(arguments).names or PAPER:
-        try:
-            print(f"here    {name}: {fetch(name)}", flush=True)
-        except KitError as error:
-            print(f"FAILED  {name}: {error}", file=sys.stderr, flush=True)
-            failed = 1
-    return failed
+    names = parser.parse_args(arguments).names or PAPER
+    return max([run_command(name, lambda n=name: f"here    {n}: {fetch(n)}") for name in names])
 
 
 if __name__ == "__main__":

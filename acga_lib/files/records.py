@@ -5,28 +5,19 @@ it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 from acga_lib.errors import DataError
-from acga_lib.files.storage import write_bytes
 from acga_lib.methods import METHODS
 from acga_lib.parameters import EMBEDDED
 from acga_lib.profiles import HEADLINES
 from acga_lib.published import METRICS
 
 Record = dict[str, Any]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file as UTF-8 so that it is either the old or the new one, never half of it.
-
-    Raises StorageError where the disk is full or closed.
-    """
-    write_bytes(path, text.encode("utf-8", errors="backslashreplace"), "a text file")
 
 
 def read_json(path: Path) -> Any:
@@ -69,22 +60,33 @@ def is_proper(record: Record) -> bool:
     return not run.get("shuffle_queries", False) and not run.get("variant")
 
 
-def headline(runs: Path, *, data: str = EMBEDDED) -> str:
-    """The profile whose runs are shown where none is named: of `HEADLINES`, that with most methods.
+def most_methods(records: Iterable[Record], *, data: str = EMBEDDED) -> str | None:
+    """The profile of `HEADLINES` of which most methods were run on `data`, among equals the first.
 
-    Among equals, the first. Raises DataError where none has an ACGA.
+    None where there is no such run; controls and variants do not count.
     """
-    names = {
-        profile: {path.name.rpartition("-s")[0] for path in runs.glob(f"{data}-{profile}-*.json")}
-        for profile in HEADLINES
-        if (runs / f"{data}-{profile}-acga-s0.json").is_file()
-    }
-    if names:
-        return max(names, key=lambda profile: len(names[profile]))
-    raise DataError(
-        f"{runs}: no run of ACGA on '{data}' in a profile of {', '.join(HEADLINES)}: restore the "
-        "committed ones (`git checkout -- results`), run `make reproduce`, or name another profile"
-    )
+    there: dict[str, set[str]] = {profile: set() for profile in HEADLINES}
+    for record in filter(is_proper, records):
+        run = record["config"]["run"]
+        if record["config"]["data"] == data and run["profile"] in there:
+            there[run["profile"]].add(run["method"])
+    best = max(HEADLINES, key=lambda profile: len(there[profile]))
+    return best if there[best] else None
+
+
+def headline(runs: Path, *, data: str = EMBEDDED) -> str:
+    """The profile whose runs in a folder are shown where none is named: `most_methods`.
+
+    Raises DataError where there is none, or a file is not a run record.
+    """
+    shown = most_methods(map(read_run, sorted(runs.glob(f"{escape(data)}-*.json"))), data=data)
+    if shown is None:
+        raise DataError(
+            f"{runs}: no run on '{data}' in a profile of {', '.join(HEADLINES)}: restore the "
+            "committed ones (`git checkout -- results`), run `make reproduce`, or name another "
+            "profile"
+        )
+    return shown
 
 
 def _hold_alike(records: list[Record]) -> None:

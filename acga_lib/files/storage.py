@@ -71,19 +71,15 @@ def _said(reason: OSError, folder: Path, what: str) -> str:
 
 
 @contextmanager
-def named_if_full(folder: Path, what: str, *, needed: float = 0) -> Iterator[None]:
-    """While something is written into the folder: a full or closed disk is a StorageError.
-
-    needed: bytes that are still to be written, at most, where known.
-    """
+def named_if_full(folder: Path, what: str) -> Iterator[None]:
+    """While something is written into the folder: a full or closed disk is a StorageError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         reason = _refusal(error, folder)
         if reason is None:
             raise
-        wanted = f", with up to {megabytes(needed)} to go" if needed else ""
-        raise StorageError(_said(reason, folder, what + wanted)) from error
+        raise StorageError(_said(reason, folder, what)) from error
 
 
 @contextmanager
@@ -101,7 +97,7 @@ def replacing(path: Path, what: str) -> Iterator[Path]:
             if time.time() - left.lstat().st_mtime > LONG:
                 left.unlink(missing_ok=True)
         yield temporary
-        with open(temporary, "rb") as written:
+        with open(temporary, "r+b") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
@@ -115,3 +111,8 @@ def write_bytes(path: Path, content: bytes, what: str) -> None:
     """Write a file whole or not at all (`replacing`), with the rights that the umask gives."""
     with replacing(path, what) as temporary, open(temporary, "xb") as file:
         file.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file as UTF-8 (`write_bytes`)."""
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"), "a text file")

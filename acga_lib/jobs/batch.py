@@ -20,8 +20,8 @@ from papermill.iorw import write_ipynb
 from acga_lib.config import ROOT, hold_checkout
 from acga_lib.errors import ConfigError, KitError
 from acga_lib.files.storage import named_if_full
-from acga_lib.files.terminal import print_any_text
-from acga_lib.parameters import parse_parameter
+from acga_lib.files.terminal import run_command
+from acga_lib.parameters import folder, parse_parameter
 
 
 def known_parameters(notebook: Path) -> dict[str, bool]:
@@ -115,24 +115,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--produces", type=Path, nargs="+", default=[], help="files it must write")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of the job")
     given = parser.parse_args(arguments)
-    print_any_text()
     # What the kernel inherits: its threads, and this library rather than where `.venv` was made.
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    try:
+
+    def work() -> str:
         hold_checkout("the notebooks")
         notebook = ROOT / "notebooks" / f"{given.notebook}.ipynb"
         if not notebook.is_file():
             names = sorted(path.stem for path in notebook.parent.glob("*.ipynb"))
             raise ConfigError(f"no notebook {notebook.name}; choose one of: {', '.join(names)}")
         parameters = parameters_of(notebook, given.parameters)
+        for name, value in parameters.items():  # the kernel starts in `notebooks/`
+            if name.endswith("_root") and (path := folder(value, name)):
+                parameters[name] = str(Path(path).absolute())
         seconds = run_notebook(notebook, given.executed, parameters, produces=given.produces)
-    except KitError as error:
-        print(f"FAILED  {given.notebook}: {error}", file=sys.stderr)
-        return 1
-    print(f"done    {given.notebook} {' '.join(given.parameters)} ({seconds:.0f} s)")
-    return 0
+        return f"done    {given.notebook} {' '.join(given.parameters)} ({seconds:.0f} s)"
+
+    return run_command(given.notebook, work)
 
 
 if __name__ == "__main__":

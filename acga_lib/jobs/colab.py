@@ -14,9 +14,9 @@ from importlib import import_module
 from pathlib import Path
 
 from acga_lib.config import ROOT, hold_checkout
-from acga_lib.errors import ConfigError, KitError
-from acga_lib.files.records import write_text
-from acga_lib.files.terminal import print_any_text
+from acga_lib.errors import ConfigError
+from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 
 #: The first code cell of every notebook. Packages that Colab's own software depends on are asked
 #: for in the versions that they have there, so that pip cannot choose others.
@@ -148,17 +148,15 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m acga_lib.jobs.colab", description=__doc__)
     parser.add_argument("address", nargs="?", help="the new https://github.com/owner/name")
     given = parser.parse_args(arguments)
-    print_any_text()
-    try:
+
+    def work() -> None:
         hold_checkout("the notebooks")
         if given.address:
             move(given.address, root)
         for path in sorted((root / "notebooks").glob("*.ipynb")):
             write_notebook(path, root)
-    except KitError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return run_command("colab", work)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from acga_lib.config import MAX_SEED, ROOT, RunConfig, hold_checkout
 from acga_lib.errors import ConfigError, DataError, KitError, StorageError
 from acga_lib.files.locks import NO_LOCKS, Owner
-from acga_lib.files.records import read_json, write_text
-from acga_lib.files.storage import named_if_full
-from acga_lib.files.terminal import print_any_text
+from acga_lib.files.records import read_json
+from acga_lib.files.storage import named_if_full, write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.parameters import folder
 
 #: Folders of real datasets: A2D Sentences, ReferIt, J-HMDB Sentences.
@@ -179,16 +179,11 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{root.replace('_', '-')}", default="")
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args(arguments)
-    print_any_text()
-    try:
-        return reproduce(options)
-    except KitError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+    return run_command("reproduce", lambda: reproduce(options))
 
 
-def reproduce(options: argparse.Namespace) -> int:
-    """Plan, run and report -> exit status."""
+def reproduce(options: argparse.Namespace) -> str:
+    """Plan, run and report -> the last line. Raises KitError where a job fails."""
     hold_checkout("the Snakefile and the notebooks")
     cores = os.cpu_count() or 1
     config = RunConfig(
@@ -210,8 +205,7 @@ def reproduce(options: argparse.Namespace) -> int:
     jobs = planned_jobs(cores, environment)
     page = ROOT / "results" / "index.html"
     if not jobs:
-        print(f"Everything is up to date: open {page.relative_to(ROOT)}")
-        return 0
+        return f"Everything is up to date: open {page.relative_to(ROOT)}"
     known, at_once = known_seconds(TIMINGS), trainings_at_once(cores)
     key = f"{config.data}-{options.profile}"
     expected = estimate(jobs, known.get(key, {}), at_once)
@@ -230,14 +224,15 @@ def reproduce(options: argparse.Namespace) -> int:
     seconds = follow(process, len(jobs))
     if process.wait():
         tail = "\n".join(LOG.read_text(encoding="utf-8").splitlines()[-15:])
-        print(f"\n{tail}\nStopped. What is finished stays; the whole log: {LOG.relative_to(ROOT)}")
-        return 1
+        raise KitError(
+            "a job ended with an error. What is finished stays; the end of "
+            f"{LOG.relative_to(ROOT)}:\n{tail}"
+        )
     measured = {rule: mean(seconds[name]) for rule, name in NOTEBOOKS.items() if name in seconds}
     known[key] = known.get(key, {}) | measured | {"page": 20.0, "playground": 20.0}
     write_text(TIMINGS, json.dumps(known, indent=1, sort_keys=True) + "\n")
     minutes = (time.perf_counter() - start) / 60
-    print(f"\nDone in {minutes:.1f} min. Open {page.relative_to(ROOT)}")
-    return 0
+    return f"\nDone in {minutes:.1f} min. Open {page.relative_to(ROOT)}"
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from acga_lib.errors import DataError
-from acga_lib.files.records import Record, is_proper, read_json, read_runs
+from acga_lib.files.records import Record, is_proper, most_methods, read_json, read_runs
 from acga_lib.methods import METHODS
-from acga_lib.profiles import HEADLINES
+from acga_lib.parameters import EMBEDDED
 from acga_lib.published import ABLATION, TABLE_1, TABLE_2
 from acga_lib.report.tables import (
     by_group,
@@ -34,17 +34,13 @@ COMPONENTS = {
 def headline(records: Sequence[Record]) -> tuple[str, str] | None:
     """Data and profile of the records that stand first; None without records.
 
-    The embedded benchmark at the profile of which most methods were run, among equals the largest;
-    otherwise what there is.
+    The embedded benchmark at the profile of which most methods were run; otherwise what there is.
     """
-    there: dict[tuple[str, str], set[str]] = {}
-    for record in filter(is_proper, records):
-        run = record["config"]["run"]
-        there.setdefault((record["config"]["data"], run["profile"]), set()).add(run["method"])
-    own = [("toy", profile) for profile in HEADLINES if ("toy", profile) in there]
-    if own:
-        return max(own, key=lambda group: len(there[group]))
-    return min(there, default=None)
+    shown = most_methods(records)
+    if shown is not None:
+        return EMBEDDED, shown
+    there = [record["config"] for record in records if is_proper(record)]
+    return min(((one["data"], one["run"]["profile"]) for one in there), default=None)
 
 
 def sentences(results: Path, *, data: str, profile: str) -> list[str]:

@@ -17,9 +17,10 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from acga_lib.config import ROOT
-from acga_lib.errors import DataError, KitError
-from acga_lib.files.records import Record, is_proper, read_run, read_runs, write_text
-from acga_lib.files.terminal import print_any_text
+from acga_lib.errors import DataError
+from acga_lib.files.records import Record, is_proper, read_run, read_runs
+from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.methods import METHODS
 from acga_lib.profiles import HEADLINES
 from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES, TABLE_1, TABLE_3
@@ -300,14 +301,12 @@ def write_all(results: Path = RESULTS, lessons: Path = ROOT / "notebooks") -> No
 
 def main() -> int:
     """Write everything; prints where the page lies, or what is wrong."""
-    print_any_text()
-    try:
+
+    def work() -> str:
         write_all()
-    except KitError as error:
-        print(f"FAILED  report: {error}", file=sys.stderr)
-        return 1
-    print("done    report (results/index.html)")
-    return 0
+        return "done    report (results/index.html)"
+
+    return run_command("report", work)
 
 
 if __name__ == "__main__":

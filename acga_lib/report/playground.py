@@ -25,10 +25,11 @@ from PIL import Image
 from acga_lib.clip import Letterbox
 from acga_lib.config import HEADLINE_RUN, ROOT, run_config
 from acga_lib.datasets import Sample
-from acga_lib.errors import ConfigError, KitError
+from acga_lib.errors import ConfigError
 from acga_lib.experiment.pipeline import RUNS, open_split
-from acga_lib.files.records import Record, read_run, write_text
-from acga_lib.files.terminal import print_any_text
+from acga_lib.files.records import Record, read_run
+from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.model import ACGA
 from acga_lib.parameters import EMBEDDED
 from acga_lib.published import TABLE_1
@@ -158,18 +159,17 @@ def _packed(values: NDArray[np.floating[Any]]) -> dict[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page; prints where it lies, or what is wrong."""
-    print_any_text()
     parser = argparse.ArgumentParser(prog="python -m acga_lib.report.playground")
     parser.add_argument(
         "--run", type=Path, default=RUN, metavar="RECORD", help=f"a run's record (default: {RUN})"
     )
-    try:
-        write_text(PAGE, playground(parser.parse_args(arguments).run))
-    except KitError as error:
-        print(f"FAILED  playground: {error}", file=sys.stderr)
-        return 1
-    print(f"done    playground (results/{PAGE.name}, {PAGE.stat().st_size / 1e6:.1f} MB)")
-    return 0
+    given = parser.parse_args(arguments)
+
+    def work() -> str:
+        write_text(PAGE, playground(given.run))
+        return f"done    playground (results/{PAGE.name}, {PAGE.stat().st_size / 1e6:.1f} MB)"
+
+    return run_command("playground", work)
 
 
 if __name__ == "__main__":

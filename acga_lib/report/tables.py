@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from acga_lib.errors import DataError
-from acga_lib.files.records import Record, write_text
+from acga_lib.files.records import Record
+from acga_lib.files.storage import write_text
 from acga_lib.methods import METHODS
 from acga_lib.published import ABLATION, METRICS, TABLE_1, TABLE_3, PublishedTable
 

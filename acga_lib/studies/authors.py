@@ -32,10 +32,11 @@ from acga_lib.clip import Letterbox
 from acga_lib.config import ROOT
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.datasets.authors_files import AuthorsFiles, AuthorsSample
-from acga_lib.errors import ConfigError, DataError, KitError
+from acga_lib.errors import ConfigError, DataError
 from acga_lib.experiment.inference import threshold
 from acga_lib.experiment.results import environment
-from acga_lib.files.records import write_text
+from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.hashes import file_hash
 from acga_lib.metrics import iou, segmentation_metrics
 from acga_lib.model import ACGA
@@ -208,21 +209,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", help="default: the GPU if there is one")
     parser.add_argument("--output", type=Path, help="default: results/authors/<dataset>-….json")
     options = parser.parse_args(arguments)
-    try:
+
+    def work() -> str:
         record = scored(options)
         print(table(record))
         output = options.output or ROOT / "results" / "authors" / f"{record['run_id']}.json"
-        try:
-            write_text(output, json.dumps(record, indent=1) + "\n")
-        except OSError as error:
-            raise DataError(
-                f"{output}: cannot be written ({error}); the scores are above"
-            ) from None
-        print(f"Record: {output}")
-    except KitError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        write_text(output, json.dumps(record, indent=1) + "\n")
+        return f"Record: {output}"
+
+    return run_command("authors", work)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,10 @@ from tqdm.auto import tqdm
 
 from acga_lib.clip import Letterbox
 from acga_lib.config import ROOT
-from acga_lib.errors import DataError, KitError
+from acga_lib.errors import DataError
 from acga_lib.experiment.inference import SCORINGS, threshold
-from acga_lib.files.records import write_text
+from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.metrics import (
     intersection_and_union,
     iou,
@@ -254,13 +255,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("predictions", type=Path, help='JSON with scored masks in "predictions"')
     given = parser.parse_args(arguments)
     cv2.setNumThreads(0)  # on images this small, threads mostly wait for each other
-    try:
+
+    def work() -> str:
         write_text(RECORD, json.dumps(make_record(given.masks, given.predictions), indent=1) + "\n")
-    except KitError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    print(f"wrote {RECORD.relative_to(ROOT)}")
-    return 0
+        return f"done    {RECORD.relative_to(ROOT)}"
+
+    return run_command("ceilings", work)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from acga_lib.errors import ConfigError, DataError
 from acga_lib.experiment.inference import load_run, predictions
 from acga_lib.experiment.pipeline import RUNS, inputs_of, open_split, unread
 from acga_lib.experiment.results import GROUPS, breakdown, environment, evaluate
-from acga_lib.files.records import read_json, write_text
+from acga_lib.files.records import read_json
+from acga_lib.files.storage import write_text
 from acga_lib.hashes import file_hash
 from acga_lib.studies.robustness import FILLERS, NOISE, measure
 
@@ -60,7 +61,7 @@ def transfer_or_load(
     if not here and (found := _measured_before(path, kept, tested_on=tested_on)):
         return found
     model, record = load_run(path)
-    inputs, _ = unread(config)
+    inputs = unread(config)
     tensors = inputs.tensors(samples)
     weights = file_hash(path.with_suffix(".safetensors"))
 

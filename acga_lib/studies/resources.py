@@ -23,7 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from acga_lib.config import MAX_WORDS, ROOT
 from acga_lib.experiment.networks import build_network
-from acga_lib.files.records import write_text
+from acga_lib.files.records import read_json
+from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.i3d import I3D, STRIDE
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, MethodConfig
@@ -250,7 +252,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", default="fp32", help="of the measured step")
     parser.add_argument("--accumulate", type=int, default=1, help="pieces of the measured step")
     given = parser.parse_args(arguments)
-    measured = json.loads(RECORD.read_text(encoding="utf-8"))["measured"] if RECORD.exists() else []
+    return run_command("resources", lambda: write_both(given))
+
+
+def write_both(given: argparse.Namespace) -> str:
+    """Measure what is asked for, write record and table -> where they lie."""
+    measured = read_json(RECORD)["measured"] if RECORD.exists() else []
     if given.measure:
         from acga_lib.studies.resources_measured import measure  # the rest needs no data
 
@@ -260,8 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     record = {"method": METHOD, "projected": projected(), "measured": measured}
     write_text(RECORD, json.dumps(record, indent=1) + "\n")
     write_text(TABLE, table(record))
-    print(f"wrote {RECORD.relative_to(ROOT)} and {TABLE.relative_to(ROOT)}")
-    return 0
+    return f"done    {RECORD.relative_to(ROOT)}, {TABLE.relative_to(ROOT)}"
 
 
 if __name__ == "__main__":

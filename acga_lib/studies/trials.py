@@ -30,15 +30,16 @@ from torch import nn
 
 from acga_lib.config import ROOT, RunConfig, choose
 from acga_lib.datasets import Sample
-from acga_lib.errors import ConfigError, KitError
+from acga_lib.errors import ConfigError
 from acga_lib.experiment import pipeline
 from acga_lib.experiment.inference import predictions
 from acga_lib.experiment.limits import shares
 from acga_lib.experiment.results import environment, measured
 from acga_lib.experiment.training import build_model, train
 from acga_lib.files.locks import locked
-from acga_lib.files.records import read_json, write_text
-from acga_lib.files.terminal import print_any_text
+from acga_lib.files.records import read_json
+from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.methods import METHODS, Stage
 from acga_lib.profiles import PROFILES, Profile
 
@@ -213,17 +214,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="trials at a time")
     given = parser.parse_args(arguments)
-    print_any_text()
-    try:
-        run_all(given)
-    except KitError as error:
-        print(f"FAILED  trials: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command("trials", lambda: run_all(given))
 
 
-def run_all(given: argparse.Namespace) -> None:
-    """Make the trials that are missing and print how all of them ended.
+def run_all(given: argparse.Namespace) -> str:
+    """Make the trials that are missing -> how all of them ended.
 
     Raises ConfigError for an unknown method or an impossible number, and as `make`.
     """
@@ -247,7 +242,7 @@ def run_all(given: argparse.Namespace) -> None:
             f"{100 * record['mean_iou']:.1f}, right {100 * record['right']:.0f} % "
             f"({record['seconds']:.0f} s)", flush=True,
         )  # fmt: skip
-    print(overview(recorded(RECORD)).to_string())
+    return overview(recorded(RECORD)).to_string()
 
 
 if __name__ == "__main__":

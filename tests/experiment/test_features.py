@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -18,9 +19,11 @@ from acga_lib.config import RunConfig
 from acga_lib.errors import CheckpointError, ConfigError, DataError, StorageError
 from acga_lib.experiment import features, pipeline
 from acga_lib.experiment.features import MODALITIES, FeatureStore, Recipe
+from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.files.video import read_frames
 from acga_lib.i3d import I3D, load_i3d
 from acga_lib.profiles import PROFILES
+from acga_lib.text import WordVectors
 from acga_lib.vgg import VGG16, image_to_input
 
 
@@ -100,6 +103,41 @@ def test_a_second_extraction_computes_nothing(tiny, toy_root, toy_trunk, toy_fea
     assert store.extract(samples, NoTrunk(), progress=False) == 0
     pairs = {(sample.video_id, sample.frame) for sample in samples}
     assert store.size()[0] == len(pairs) < len(samples)  # once per frame, not per sentence
+
+
+def test_a_complete_store_serves_also_where_nobody_may_write(
+    tiny, toy_root, toy_trunk, toy_features, monkeypatch
+):
+    store = FeatureStore(toy_features, Recipe.of(tiny, toy_trunk))
+    monkeypatch.setattr(features, "locked", lambda _: pytest.fail("wanted to write"))
+    assert store.extract(jobs.samples(toy_root), NoTrunk(), progress=False) == 0
+
+
+def test_the_network_is_left_where_it_was(store, toy_root, toy_trunk, monkeypatch):
+    trunk, devices = load_i3d(toy_trunk), []
+    move = trunk.to
+    monkeypatch.setattr(trunk, "to", lambda device: (devices.append(str(device)), move(device))[1])
+    store.extract(jobs.samples(toy_root)[:1], trunk, device="cpu:0", progress=False)
+    assert devices == ["cpu:0", "cpu"]
+
+
+def test_a_video_annotated_on_many_frames_goes_through_the_network_in_pieces():
+    samples = [SimpleNamespace(video_id=v, frame=f) for f in range(19, 0, -1) for v in "ab"] * 2
+    found = features._batches(samples)
+    assert [len(batch) for batch in found] == [8, 8, 3] * 2
+    assert [s.frame for batch in found[3:] for s in batch] == [*range(1, 20)]
+    assert {s.video_id for batch in found[3:] for s in batch} == {"b"}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_entry_that_is_gone_while_batches_are_read_is_told_in_one_sentence(
+    store, toy_root, workers
+):
+    samples = jobs.samples(toy_root)[:1]
+    data = SampleTensors(samples, store=store, vectors=WordVectors.load())
+    with pytest.raises(DataError) as told:
+        next(data.batches([[0]], workers=workers))
+    assert str(told.value).startswith(str(store.folder)) and "\n" not in str(told.value)
 
 
 def test_another_trunk_or_side_or_length_finds_no_old_features(

@@ -315,6 +315,26 @@ def test_a_run_killed_between_its_record_and_the_clean_up_leaves_nothing_after_t
     assert not left.exists()
 
 
+def test_a_record_that_a_failed_job_took_along_is_put_back_if_it_still_fits(
+    run, copy, tmp_path, monkeypatch
+):
+    path, record, data = run
+    config = jobs.run_of(data.train.samples[0].video_path.parents[2], path)
+    monkeypatch.setattr(pipeline, "RUNS", copy.parent)
+    monkeypatch.setattr(pipeline, "WORK", tmp_path / "work")
+    monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("was trained again"))
+    kept = tmp_path / "work" / config.run_id
+    shutil.copytree(path.parents[1] / "work" / config.run_id, kept)
+    copy.unlink()
+    assert pipeline.train_or_load(config, data, progress=False)[1] == record
+    assert json.loads(copy.read_text()) == record
+    copy.unlink()
+    (kept / copy.name).write_text(json.dumps(record | {"data": {}}))
+    with pytest.raises(pytest.fail.Exception, match="was trained again"):
+        pipeline.train_or_load(config, data, progress=False)
+    assert not copy.exists()
+
+
 def test_a_finished_run_is_loaded_where_nobody_may_write(run, copy, tmp_path, monkeypatch):
     path, record, data = run
     config = jobs.run_of(data.train.samples[0].video_path.parents[2], path)

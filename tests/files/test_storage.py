@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from acga_lib.errors import StorageError
-from acga_lib.files.records import write_text
-from acga_lib.files.storage import named_if_full, replacing, write_bytes
+from acga_lib.files.storage import named_if_full, replacing, write_bytes, write_text
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ def notebook(tmp_path, monkeypatch):
     def write(*cells):
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         made = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-        made.cells = [nbformat.v4.new_code_cell(f"target = {str(tmp_path / 'made.txt')!r}")]
+        made.cells = [
+            nbformat.v4.new_code_cell(f"target = {str(tmp_path / 'made.txt')!r}\ndata_root = ''")
+        ]
         made.cells[0].metadata["tags"] = ["parameters"]
         made.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
         nbformat.write(made, tmp_path / "notebooks" / "job.ipynb")
@@ -72,6 +74,15 @@ def test_a_parameter_that_is_text_gets_text_whatever_it_looks_like(notebook, run
     status, out = run(f"target={name}")
     assert status == 0, out
     assert (tmp_path / "made.txt").read_text() == repr(name)
+
+
+def test_a_relative_folder_is_seen_from_where_the_job_was_started(
+    notebook, run, tmp_path, monkeypatch
+):
+    notebook("open(target, 'w').write(data_root)")
+    monkeypatch.chdir(tmp_path)
+    assert run("data_root=a2d")[0] == 0
+    assert (tmp_path / "made.txt").read_text() == str(tmp_path / "a2d")
 
 
 def test_a_parameter_given_twice_is_refused(notebook, run):

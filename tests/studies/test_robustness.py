@@ -21,7 +21,7 @@ from acga_lib.experiment.inference import Prediction
 from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.pipeline import Inputs
 from acga_lib.experiment.tensors import Batch
-from acga_lib.files.records import write_text
+from acga_lib.files.storage import write_text
 from acga_lib.methods import METHODS
 from acga_lib.report import page, robustness_tables
 from acga_lib.report.tables import write_table

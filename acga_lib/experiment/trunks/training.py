@@ -17,6 +17,7 @@ single frames (`stills`), at a fraction of the cost, "motion" from clips.
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -37,8 +38,8 @@ from acga_lib.experiment.trunks.clips import SIDE, Clips, Drawing, Views
 from acga_lib.experiment.trunks.heads import HITS, joint, object_cells
 from acga_lib.experiment.trunks.networks import NETWORKS, DenseClassifier
 from acga_lib.experiment.trunks.pool import Pool
-from acga_lib.files.records import write_text
-from acga_lib.files.storage import write_bytes
+from acga_lib.files.storage import write_bytes, write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.hashes import file_hash
 
 
@@ -226,8 +227,8 @@ def save_network(network: nn.Module, record: dict[str, Any], path: Path) -> None
     write_text(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train the named networks, together, and write their files."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train the named networks, together, and write their files -> exit status."""
     parser = argparse.ArgumentParser(description="Train the small frozen networks.")
     parser.add_argument("modalities", nargs="*", default=list(NETWORKS), help="rgb, flow, image")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -242,12 +243,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for stages in (standard.frames, standard.motion)
     )
     course = replace(standard, frames=frames, motion=motion)
-    torch.backends.cudnn.benchmark = True
-    trained = train_trunks(given.modalities, course, device=given.device, workers=given.workers)
-    for modality, (network, record) in trained.items():
-        save_network(network, record, given.out / NETWORKS[modality].file)
-        print(modality, record["held_out"], record.get("held_out_frozen", ""))
+
+    def work() -> None:
+        torch.backends.cudnn.benchmark = True
+        trained = train_trunks(given.modalities, course, device=given.device, workers=given.workers)
+        for modality, (network, record) in trained.items():
+            save_network(network, record, given.out / NETWORKS[modality].file)
+            print(modality, record["held_out"], record.get("held_out_frozen", ""))
+
+    return run_command("trunks", work)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
