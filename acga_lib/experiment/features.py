@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from acga_lib.clip import Letterbox, to_input
-from acga_lib.config import choose, data_file
+from acga_lib.config import data_file
 from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
 from acga_lib.files.locks import locked
@@ -34,6 +34,7 @@ from acga_lib.flow import clip_flow, flow_to_input
 from acga_lib.hashes import file_hash
 from acga_lib.i3d import I3D, load_i3d
 from acga_lib.methods import MethodConfig
+from acga_lib.parameters import choose
 from acga_lib.profiles import Profile
 from acga_lib.vgg import VGG16, image_to_input, load_vgg
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from acga_lib.clip import Letterbox
-from acga_lib.config import choose, hold_checkout
+from acga_lib.config import hold_checkout
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, ConfigError, DataError
 from acga_lib.experiment.networks import build_network
@@ -22,6 +22,7 @@ from acga_lib.files.records import read_json
 from acga_lib.hashes import file_hash
 from acga_lib.methods import METHODS
 from acga_lib.model import Responses
+from acga_lib.parameters import choose
 from acga_lib.profiles import Profile
 from acga_lib.weights import load_tensors, misfit
 

@@ -24,12 +24,13 @@ import urllib3
 from pooch.hashes import hash_matches
 from tqdm.auto import tqdm
 
-from acga_lib.config import ROOT, choose
+from acga_lib.config import ROOT
 from acga_lib.errors import DataError, DownloadError
 from acga_lib.files.locks import locked
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.hashes import recorded_hash
+from acga_lib.parameters import choose
 from acga_lib.published import DOWNLOADS, PAPER, Download
 
 DATA = ROOT / "data"

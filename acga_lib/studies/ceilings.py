@@ -6,7 +6,6 @@ goes into a small record, `results/ceilings.json`, which notebook 11 reads.
 """
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from acga_lib.errors import DataError
 from acga_lib.experiment.inference import SCORINGS, threshold
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command
+from acga_lib.hashes import file_hash
 from acga_lib.metrics import (
     intersection_and_union,
     iou,
@@ -230,8 +230,8 @@ def make_record(masks: Path, predictions: Path, *, progress: bool = True) -> dic
     truths = read_truths(masks)
     every = list(truths.values())
     return {
-        "masks": {"count": len(every), "sha256": _hash(masks)},
-        "predictions": {"sha256": _hash(predictions)},
+        "masks": {"count": len(every), "sha256": file_hash(masks)},
+        "predictions": {"sha256": file_hash(predictions)},
         "rows": measure(every, progress=progress),
         "sample": {"every": EVERY, "rows": measure(every[::EVERY], progress=progress)},
         "two_maps": two_maps(read_predictions(predictions), truths),
@@ -240,10 +240,6 @@ def make_record(masks: Path, predictions: Path, *, progress: bool = True) -> dic
             for name in ("numpy", "opencv-contrib-python-headless", "pycocotools")
         },
     }
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from acga_lib.config import MAX_WORDS, ROOT
+from acga_lib.config import ROOT
 from acga_lib.experiment.networks import build_network
 from acga_lib.files.records import read_json
 from acga_lib.files.storage import write_text
@@ -30,6 +30,7 @@ from acga_lib.i3d import I3D, STRIDE
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, MethodConfig
 from acga_lib.profiles import PROFILES
+from acga_lib.text import MAX_WORDS
 from acga_lib.vgg import VGG16
 
 PAPER = PROFILES["paper"]

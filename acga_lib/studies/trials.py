@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from acga_lib.config import ROOT, RunConfig, choose
+from acga_lib.config import ROOT, RunConfig
 from acga_lib.datasets import Sample
 from acga_lib.errors import ConfigError
 from acga_lib.experiment import pipeline
@@ -41,6 +41,7 @@ from acga_lib.files.records import read_json
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.methods import METHODS, Stage
+from acga_lib.parameters import choose
 from acga_lib.profiles import PROFILES, Profile
 
 RECORD = ROOT / "results" / "trials.json"

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from acga_lib.benchmark.writing.scenes import TRUNK_FRAMES
-from acga_lib.config import ROOT, choose
+from acga_lib.config import ROOT
 from acga_lib.errors import ConfigError
 from acga_lib.experiment.trunks.clips import SIDE, Clips, Drawing, Views
 from acga_lib.experiment.trunks.heads import HITS, joint, object_cells
@@ -41,6 +41,7 @@ from acga_lib.experiment.trunks.pool import Pool
 from acga_lib.files.storage import write_bytes, write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.hashes import file_hash
+from acga_lib.parameters import choose
 
 
 @dataclass(frozen=True, kw_only=True)
