@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from acga_lib.attention import of_each
 from acga_lib.decoder import COORDINATES, Deconv, coordinates
-from acga_lib.i3d import scaled
 from acga_lib.model import Responses, VisualEncoder
 
 #: Pixels of the frame for one cell of VGG-16's fc8.
@@ -162,16 +161,3 @@ class TwoStream(nn.Module):
             (2 * one + other) / 3 for one, other in zip(rgb[:3], flow[:3], strict=True)
         )
         return Responses(small, medium, large, rgb.word_attention, rgb.context_attention)
-
-
-def scaled_hu(vocabulary: int, *, image_width: float, text_width: float) -> Hu:
-    """Hu et al.'s network with its channels scaled; (1, 1) is the published size."""
-    return Hu(
-        vocabulary, image=scaled(1000, image_width), sentence=scaled(1000, text_width),
-        hidden=scaled(500, text_width),
-    )  # fmt: skip
-
-
-def scaled_li(vocabulary: int, *, image_width: float, text_width: float) -> Li:
-    """Li et al.'s network with its channels scaled; (1, 1) is the published size."""
-    return Li(vocabulary, image=scaled(1000, image_width), sentence=scaled(1000, text_width))

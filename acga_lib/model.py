@@ -13,7 +13,6 @@ from acga_lib.decoder import COORDINATES, MultiResolutionDecoder, coordinates
 from acga_lib.errors import CheckpointError
 from acga_lib.i3d import CHANNELS, STEM, block_output, mixed_4f, scaled
 from acga_lib.methods import METHODS, MethodConfig
-from acga_lib.profiles import Profile
 from acga_lib.weights import load_tensors, misfit, network_state
 
 
@@ -108,15 +107,6 @@ class ACGA(nn.Module):
         language = unflatten_grid(attended.language, size)
         small, medium, large = self.decoder(seen, language)
         return Responses(small, medium, large, attended.word_attention, attended.context_attention)
-
-    @classmethod
-    def sized(cls, method: MethodConfig, profile: Profile) -> "ACGA":
-        """The network of a row of Table 3 at the size of a profile, with freshly drawn weights."""
-        size = profile.networks
-        return cls(
-            method, trunk_width=size.width_of(method.modality), head_width=size.head_width,
-            vision_length=size.vision_length,
-        )  # fmt: skip
 
     @classmethod
     def from_authors(cls, source: str | Path | Mapping[str, Tensor]) -> "ACGA":

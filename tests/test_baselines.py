@@ -1,10 +1,12 @@
 """The compared methods: their published size, their equations, what they can and cannot see."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream, Upsampling, scaled_hu, scaled_li
+from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream, Upsampling
 from acga_lib.decoder import coordinates
 from acga_lib.experiment.networks import build_network
 from acga_lib.loss import segmentation_loss
@@ -39,9 +41,9 @@ def test_at_full_size_the_parameters_are_those_of_the_published_architectures():
 
 
 def test_the_small_profiles_scale_every_width_and_nothing_else():
-    hu, li = (build(50, image_width=0.125, text_width=0.25) for build in (scaled_hu, scaled_li))
-    assert hu.first.weight.shape == (125, 250 + 125 + 8, 1, 1)
-    assert li.filter.weight.shape == (125 + 8, 250)
+    hu, li = (build_network(METHODS[name], PROFILES["toy"]) for name in ("hu", "li"))
+    assert hu.first.weight.shape == (250, 500 + 125 + 8, 1, 1)
+    assert li.filter.weight.shape == (125 + 8, 500)
     assert hu.upsampling.weight.shape == li.upsampling.weight.shape == (1, 1, 64, 64)
 
 
@@ -179,11 +181,11 @@ def halves(count=8, side=224, channels=125):
     return torch.randn(count, channels, 7, 7), words, masks
 
 
-@pytest.mark.parametrize("build", [scaled_hu, scaled_li])
+@pytest.mark.parametrize("build", [partial(Hu, hidden=125), Li])
 def test_the_still_image_methods_learn_eight_sentences_by_heart(build):
     """Masks that a grid of 7 x 7 cells can draw; the words alone decide."""
     torch.manual_seed(0)
-    model = build(10, image_width=0.125, text_width=0.25)
+    model = build(10, image=125, sentence=250)
     features, words, masks = halves()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(150):

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from acga_lib.baselines import Gavrilyuk, TwoStream, scaled_hu, scaled_li
+from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream
 from acga_lib.config import data_file
 from acga_lib.files.word_files import load_large
 from acga_lib.i3d import scaled
@@ -15,19 +15,22 @@ from acga_lib.text import Vocabulary, WordVectors
 def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
     """The network of `method` with freshly drawn weights: (features, words) -> `Responses`."""
     size = profile.networks
+    width, vision_length = size.width_of(method.modality), size.vision_length
     match method.network:
         case "acga":
-            return ACGA.sized(method, profile)
-        case "gavrilyuk":
-            return Gavrilyuk(
-                trunk_width=size.width_of(method.modality),
-                hidden=(scaled(256, size.head_width), scaled(128, size.head_width)),
-                vision_length=size.vision_length,
+            return ACGA(
+                method, trunk_width=width, head_width=size.head_width, vision_length=vision_length
             )
+        case "gavrilyuk":
+            hidden = scaled(256, size.head_width), scaled(128, size.head_width)
+            return Gavrilyuk(trunk_width=width, hidden=hidden, vision_length=vision_length)
         case "hu" | "li":
-            build = scaled_hu if method.network == "hu" else scaled_li
+            # No trunk is in them: their LSTM is made as much smaller as the other methods' trunk.
+            image, sentence = scaled(1000, size.image_width), scaled(1000, size.trunk_width)
             words = len(Vocabulary.load())
-            return build(words, image_width=size.image_width, text_width=size.trunk_width)
+            if method.network == "li":
+                return Li(words, image=image, sentence=sentence)
+            return Hu(words, image=image, sentence=sentence, hidden=scaled(500, size.trunk_width))
         case "two_stream":
             return TwoStream([build_network(METHODS[name], profile) for name in method.streams])
     raise ValueError(f"method '{method.name}' names an unknown network '{method.network}'")

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import torch
 
+from acga_lib.experiment.networks import build_network
 from acga_lib.i3d import block_output
 from acga_lib.methods import METHODS
-from acga_lib.model import ACGA
 from acga_lib.profiles import PROFILES
 from acga_lib.report.attention_picture import EQUATIONS, attention_picture
 from acga_lib.report.network_picture import BLOCKS, network_picture
@@ -21,7 +21,7 @@ def drawn(profile="paper", method="acga", **options):
     side, length = networks.side, networks.frames
     channels = block_output("mixed_4e", networks.trunk_width)
     with torch.device("meta"):  # shapes without numbers
-        model = ACGA.sized(METHODS[method], PROFILES[profile]).eval()
+        model = build_network(METHODS[method], PROFILES[profile]).eval()
         features = torch.empty(1, channels, length // 4, side // 16, side // 16)
         words = torch.empty(1, 20, 300)
     return network_picture(model, features, words, clip=(3, length, side, side), **options)
@@ -69,7 +69,7 @@ def test_a_model_without_attention_is_refused():
 
 def test_drawing_leaves_no_hook_in_the_model():
     with torch.device("meta"):
-        model = ACGA.sized(METHODS["acga"], PROFILES["toy"]).eval()
+        model = build_network(METHODS["acga"], PROFILES["toy"]).eval()
         features = torch.empty(1, block_output("mixed_4e", 0.5), 4, 7, 7)
         network_picture(model, features, torch.empty(1, 20, 300), clip=(3, 16, 112, 112))
     assert not any(module._forward_hooks for module in model.modules())
