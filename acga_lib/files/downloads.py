@@ -15,6 +15,7 @@ import os
 import re
 import stat
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -257,7 +258,11 @@ def main(arguments: list[str] | None = None) -> int:
         f"what profile 'paper' needs: {', '.join(PAPER)}",
     )  # fmt: skip
     names = parser.parse_args(arguments).names or PAPER
-    return max([run_command(name, lambda n=name: f"here    {n}: {fetch(n)}") for name in names])
+    return max([run_command(name, partial(_here, name)) for name in names])
+
+
+def _here(name: str) -> str:
+    return f"here    {name}: {fetch(name)}"
 
 
 if __name__ == "__main__":
