@@ -300,38 +300,39 @@ def test_colleagues_may_read_weights_as_they_may_read_records(run):
     assert rights[0] == rights[1]
 
 
-def test_a_run_killed_between_its_record_and_the_clean_up_leaves_nothing_after_the_next(
-    run, copy, tmp_path, monkeypatch
-):
-    path, record, data = run
-    config = jobs.run_of(data.train.samples[0].video_path.parents[2], path)
+@pytest.fixture
+def finished(run, copy, tmp_path, monkeypatch):
+    """The configuration of the copied run, which must not be trained again."""
     monkeypatch.setattr(pipeline, "RUNS", copy.parent)
     monkeypatch.setattr(pipeline, "WORK", tmp_path / "work")
     monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("was trained again"))
-    left = tmp_path / "work" / config.run_id / "checkpoint.pt"
+    return jobs.run_of(run[2].train.samples[0].video_path.parents[2], run[0])
+
+
+def test_a_run_killed_between_its_record_and_the_clean_up_leaves_nothing_after_the_next(
+    run, copy, finished, tmp_path
+):
+    _, record, data = run
+    left = tmp_path / "work" / finished.run_id / "checkpoint.pt"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"of the killed run")
-    assert pipeline.train_or_load(config, data, progress=False)[1] == record
+    assert pipeline.train_or_load(finished, data, progress=False)[1] == record
     assert not left.exists()
 
 
 def test_a_record_that_a_failed_job_took_along_is_put_back_if_it_still_fits(
-    run, copy, tmp_path, monkeypatch
+    run, copy, finished, tmp_path
 ):
-    path, record, data = run
-    config = jobs.run_of(data.train.samples[0].video_path.parents[2], path)
-    monkeypatch.setattr(pipeline, "RUNS", copy.parent)
-    monkeypatch.setattr(pipeline, "WORK", tmp_path / "work")
-    monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("was trained again"))
-    kept = tmp_path / "work" / config.run_id
-    shutil.copytree(path.parents[1] / "work" / config.run_id, kept)
+    _, record, data = run
+    kept = tmp_path / "work" / finished.run_id
+    shutil.copytree(run[0].parents[1] / "work" / finished.run_id, kept)
     copy.unlink()
-    assert pipeline.train_or_load(config, data, progress=False)[1] == record
+    assert pipeline.train_or_load(finished, data, progress=False)[1] == record
     assert json.loads(copy.read_text()) == record
     copy.unlink()
     (kept / copy.name).write_text(json.dumps(record | {"data": {}}))
     with pytest.raises(pytest.fail.Exception, match="was trained again"):
-        pipeline.train_or_load(config, data, progress=False)
+        pipeline.train_or_load(finished, data, progress=False)
     assert not copy.exists()
 
 
