@@ -7,6 +7,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from acga_lib.errors import DataError
+from acga_lib.hashes import file_hash
 from acga_lib.metrics import intersection_and_union, segmentation_metrics
 from acga_lib.published import METRICS
 from acga_lib.studies import ceilings
@@ -68,8 +69,8 @@ def test_the_committed_record_is_of_the_real_masks(shared):
     record = ceilings.read_record()
     masks = shared / "a2d_sentences/a2d_sentences_test_annotations_in_coco_format.json"
     predictions = shared / "reference_outputs/metrics_on_real_masks.json"
-    assert record["masks"] == {"count": 3800, "sha256": ceilings._hash(masks)}
-    assert record["predictions"]["sha256"] == ceilings._hash(predictions)
+    assert record["masks"] == {"count": 3800, "sha256": file_hash(masks)}
+    assert record["predictions"]["sha256"] == file_hash(predictions)
     expected = json.loads(predictions.read_text())["expected"]["mttr"]
     given = record["two_maps"]["rankings"]["as given"]["coco_ap"]
     assert given == pytest.approx(expected["coco_mAP_50_95"], abs=1e-4)
