@@ -25,6 +25,9 @@ export $(GIVEN)
 OTHERS := PYTHON BIN DECODE VERBOSE SHELL MAKEFLAGS
 $(foreach name,$(filter-out $(OTHERS),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(error nothing here reads $(name); choose from: $(GIVEN) PYTHON)))
 
+# A container often forbids bytecode; every job would then compile torch anew, seconds each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup reproduce check-data weights test test-browser bench lab
 setup: .venv/.installed
 

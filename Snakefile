@@ -43,6 +43,7 @@ DATA = RunConfig(
 ).data
 ID = f"{DATA}-{PROFILE}"
 EMBEDDED = DATASET == "toy"
+EVERY = 3  # robustness is measured on every so-many-th test sample
 
 
 def possible(name):
@@ -176,9 +177,27 @@ rule table3:
         "python -m acga_lib.jobs.batch 07_table3_ablation {params.given:q}"
         " --executed {log:q} --produces {output:q} --threads {threads}"
 
+# Runs side by side, each as soon as it is trained; the record itself is kept as long as it fits.
+rule robustness_of:
+    input:
+        f"results/runs/{ID}-{{method}}-s{{seed}}.json",
+    output:
+        touch(f"results/work/robustness-{ID}-{{method}}-s{{seed}}"),
+    params:
+        given=given("dataset", "data_root", "profile"),
+    threads: 1
+    resources:
+        device=1,
+    shell:
+        "OMP_NUM_THREADS={threads} python -m acga_lib.studies.evaluation {params.given:q}"
+        " method={wildcards.method} seed={wildcards.seed} every={EVERY}"
+
 rule robustness:
     input:
-        runs([name for name in ROWS if name in TABLE_1.methods]),
+        [
+            f"results/work/robustness-{ID}-{name}-s{seed}"
+            for name in ROWS if name in (*TABLE_1.methods, "baseline") for seed in SEEDS
+        ],
     output:
         f"results/tables/robustness-{ID}.csv",
         f"results/tables/robustness-{ID}.md",
@@ -189,7 +208,7 @@ rule robustness:
     resources:
         device=1,
     shell:
-        "python -m acga_lib.jobs.batch 10_robustness {params.given:q}"
+        "python -m acga_lib.jobs.batch 10_robustness {params.given:q} every={EVERY}"
         " --executed {log:q} --produces {output:q} --threads {threads}"
 
 rule figures:

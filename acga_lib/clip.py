@@ -54,6 +54,15 @@ def to_input(frames: NDArray[np.uint8]) -> torch.Tensor:
     return pixels.to(torch.float32).div_(127.5).sub_(1.0).contiguous()
 
 
+def threshold(response: NDArray[np.float32], share: float = 0.5) -> NDArray[np.bool_]:
+    """Sec. 3.4: foreground where the response (a probability) exceeds half of its maximum.
+
+    Never empty, since the maximum exceeds half of itself. share: another part of the maximum than
+    one half, below 1.
+    """
+    return response > share * response.max()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Letterbox:
     """A frame of `height` × `width` pixels inside a square of `side`, and the way back.

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +85,13 @@ def parse_parameter(text: str, *, texts: Collection[str] = ()) -> tuple[str, Any
     except (ValueError, RecursionError):
         return name, value
     return name, value if name in texts and not isinstance(found, str) else found
+
+
+def parse_parameters(given: Iterable[str], *, texts: Collection[str] = ()) -> dict[str, Any]:
+    """Several `name=value` by name, as `parse_parameter`; ConfigError for one given twice."""
+    parameters: dict[str, Any] = {}
+    for name, value in (parse_parameter(text, texts=texts) for text in given):
+        if name in parameters:
+            raise ConfigError(f"parameter '{name}' is given twice")
+        parameters[name] = value
+    return parameters

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from acga_lib.clip import Letterbox
+from acga_lib.clip import Letterbox, threshold
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, DataError, QueryError
 from acga_lib.experiment.features import MODALITIES, Recipe, Trunk, extractors, recipes
-from acga_lib.experiment.inference import load_run, threshold
+from acga_lib.experiment.inference import load_run
 from acga_lib.experiment.networks import reader_of
 from acga_lib.files.footage import footage
 from acga_lib.files.video import Excerpt

@@ -11,9 +11,9 @@ from helpers import literal, reference
 from torch import nn
 
 from acga_lib.attention import CrossGuidedAttention
+from acga_lib.clip import threshold
 from acga_lib.decoder import MultiResolutionDecoder, SegmentationHead, coordinates
 from acga_lib.errors import CheckpointError
-from acga_lib.experiment.inference import threshold
 from acga_lib.experiment.networks import build_network
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS

@@ -1,5 +1,6 @@
 """What every committed notebook is: executed from top to bottom, of a readable size, portable."""
 
+import ast
 import re
 import subprocess
 
@@ -8,7 +9,7 @@ import pytest
 from helpers.exercises import CELLS, exercises, solved, tagged
 
 from acga_lib.config import ROOT
-from acga_lib.jobs import colab
+from acga_lib.jobs import batch, colab
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MACHINE_PATH = re.compile(r"(?<!\w)/(?:home|work|root|tmp|Users|mnt|opt)/\S*|[A-Z]:\\\\?Users")
@@ -83,6 +84,23 @@ def test_a_solution_defines_what_its_stub_does(notebook):
         first = [cell.source.splitlines()[0] for cell in (stub, answer)]
         assert first[0] == first[1], first
         assert "..." not in answer.source
+
+
+def test_what_a_job_leaves_out_is_missed_by_no_cell_that_it_runs(notebook):
+    """By names alone: a name that only the cells left out have bound so far must not be read."""
+    kept, left_out = set(), set()
+    for cell in code(notebook):
+        lines = (line for line in cell.source.splitlines() if not line.startswith("%"))
+        names = [*ast.walk(ast.parse("\n".join(lines)))]
+        bound = {n.id for n in names if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        bound |= {n.name for n in names if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        bound |= {n.asname or n.name.split(".")[0] for n in names if isinstance(n, ast.alias)}
+        if tagged(cell, batch.LESSON_ONLY):
+            left_out |= bound
+        else:
+            read = {n.id for n in names if isinstance(n, ast.Name)} - bound - kept
+            assert not read & left_out, f"{read & left_out}: {cell.source}"
+            kept |= bound
 
 
 def test_plumbing_is_folded_in_every_viewer_that_can_fold(notebook):

@@ -7,7 +7,7 @@ import pytest
 
 from acga_lib.config import RunConfig, run_config
 from acga_lib.errors import ConfigError
-from acga_lib.parameters import data_name, parse_parameter
+from acga_lib.parameters import data_name, parse_parameter, parse_parameters
 from acga_lib.profiles import PROFILES, Profile
 
 
@@ -68,3 +68,10 @@ def test_what_is_text_stays_text_on_a_command_line(given):
     assert parse_parameter(f"data_root={given}", texts=["data_root"])[1] == given.strip('"')
     assert parse_parameter("seed=3", texts=["data_root"]) == ("seed", 3)
     assert parse_parameter("seed=" + "[" * 10**5) == ("seed", "[" * 10**5)
+
+
+def test_parameters_are_numbers_switches_or_text():
+    found = parse_parameters(["a=1", "b=1e-4", "c=true", "d=acga", "e=", 'f="1"'])
+    assert found == {"a": 1, "b": 1e-4, "c": True, "d": "acga", "e": "", "f": "1"}
+    with pytest.raises(ConfigError, match="name=value"):
+        parse_parameter("seed")

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from acga_lib.datasets.sample import hold_frame
+from acga_lib.datasets.sample import hold_frame_size
 from acga_lib.errors import DataError
 from acga_lib.files.lists import (
-    hold_name,
+    hold_file_name,
     read_rows,
     read_sentence,
     read_table,
@@ -65,8 +65,8 @@ def read_manifest(path: Path) -> dict[str, Video]:
                 f"{path}, line {line}: {shown(row)} is not vid,label,start,end,height,width,frames,"
                 f"annotated_frames,subset with subset 0 or 1 ({error}): correct the row"
             ) from error
-        hold_name(video_id, f"{path}, line {line}")
-        hold_frame(video.height, video.width, f"{path}, line {line}")
+        hold_file_name(video_id, f"{path}, line {line}")
+        hold_frame_size(video.height, video.width, f"{path}, line {line}")
         if videos.setdefault(video_id, video) != video:
             raise DataError(
                 f"{path}, line {line}: a second row for video {video_id} contradicts the first: "

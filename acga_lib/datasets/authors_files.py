@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acga_lib.datasets.sample import hold_frame
+from acga_lib.datasets.sample import hold_frame_size
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.files.arrays import HDF5_DAMAGE, open_hdf5
 from acga_lib.files.lists import read_rows, whole_number
@@ -173,6 +173,6 @@ def _read_list(path: Path) -> list[tuple[str, int, int]]:
             raise DataError(
                 f"{path}: row {number} is not 'name,height,width' ({error}): {','.join(row)[:80]}"
             ) from error
-        hold_frame(height, width, f"{path}, row {number}")
+        hold_frame_size(height, width, f"{path}, row {number}")
         rows.append((name, height, width))
     return rows

@@ -46,7 +46,7 @@ from acga_lib.datasets.referit import (
     region_files,
 )
 from acga_lib.datasets.referit import MASK_KEY as REGION_KEY
-from acga_lib.datasets.sample import hold_frame, hold_size
+from acga_lib.datasets.sample import hold_frame_size, hold_size
 from acga_lib.errors import DataError
 from acga_lib.files.arrays import hold_foreground, mat_shape, read_mat
 from acga_lib.files.lists import read_cues
@@ -187,7 +187,7 @@ def _check_jhmdb_video(
     for path in files:
         with report.attempt("frames"):
             sizes.append(image_size(path, partial(masked_size, mask_path)))
-            hold_frame(*sizes[-1], str(path))
+            hold_frame_size(*sizes[-1], str(path))
             hold_size(path, sizes[-1], sizes[0], said_by="the video's first frame")
     if not sizes:
         if not mask_path.is_file():
@@ -253,5 +253,5 @@ def check_referit(root: Path, *, decode: bool = False, progress: bool = True) ->
 def _picture_size(path: Path, mask: Path, *, decode: bool) -> tuple[int, int]:
     """(height, width) of an image, from its header or from all of it."""
     size = image_size(path, partial(mat_shape, mask, REGION_KEY))
-    hold_frame(*size, str(path))
+    hold_frame_size(*size, str(path))
     return read_image(path, size).shape[:2] if decode else size

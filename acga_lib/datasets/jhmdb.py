@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from acga_lib.datasets.sample import Sample, Samples, hold_frame, hold_size
+from acga_lib.datasets.sample import Sample, Samples, hold_frame_size, hold_size
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.files.arrays import hold_foreground, mat_shape, read_mat
 from acga_lib.files.lists import (
-    hold_name,
+    hold_file_name,
     read_cues,
     read_json,
     read_sentence,
@@ -149,7 +149,7 @@ def read_frozen(path: Path) -> dict[str, list[int]]:
     rows = read_json(path)
     try:
         for video_id, image, *_ in rows:
-            hold_name(video_id, str(path))
+            hold_file_name(video_id, str(path))
             frames.setdefault(video_id, set()).add(whole_number(Path(image).stem, least=1))
     except (ValueError, TypeError) as error:
         raise DataError(
@@ -173,7 +173,7 @@ def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[S
         files = frame_files(folder)
         mask_path = mask_file(root, actions[video_id], video_id)
         height, width = image_size(files[0], partial(masked_size, mask_path))
-        hold_frame(height, width, str(files[0]))
+        hold_frame_size(height, width, str(files[0]))
         masks = masked_frames(mask_path, (height, width), len(files))
         chosen = scored_frames(masks) if frozen is None else frozen.get(video_id, [])
         if not chosen or not 1 <= chosen[0] <= chosen[-1] <= masks:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acga_lib.datasets.sample import Sample, Samples, hold_frame, hold_size
+from acga_lib.datasets.sample import Sample, Samples, hold_frame_size, hold_size
 from acga_lib.errors import ConfigError, DataError, QueryError
 from acga_lib.files.arrays import hold_foreground, mat_shape, read_mat
-from acga_lib.files.lists import CUE_FIELDS, hold_name, read_json, shown, whole_number
+from acga_lib.files.lists import CUE_FIELDS, hold_file_name, read_json, shown, whole_number
 from acga_lib.files.paths import given_path, is_there
 from acga_lib.files.stills import image_size, read_image
 from acga_lib.text import MAX_WORDS, first_words
@@ -83,7 +83,7 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
         image, region, picture, mask = region_files(root, key, path)
         if image not in sizes:
             sizes[image] = image_size(picture, partial(mat_shape, mask, MASK_KEY))
-            hold_frame(*sizes[image], str(picture))
+            hold_frame_size(*sizes[image], str(picture))
         height, width = sizes[image]
         told = cues_of(key, cues, len(texts), path.with_name(CUES))
         for text, cue in zip(texts, told, strict=True):
@@ -100,10 +100,10 @@ def region_files(root: Path, key: str, path: Path) -> tuple[str, int, Path, Path
     Raises:
         DataError: the key is not <image>_<region>.
     """
-    image, _, region = hold_name(key, str(path)).rpartition("_")
+    image, _, region = hold_file_name(key, str(path)).rpartition("_")
     try:
         number = whole_number(region)
-        hold_name(image, str(path))
+        hold_file_name(image, str(path))
     except ValueError as error:
         raise DataError(
             f"{path}: the key {key!r} is not <image>_<region> ({error}): correct it"

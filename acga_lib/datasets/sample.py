@@ -153,7 +153,7 @@ def hold_size(path: Path, size: tuple[int, ...], wanted: tuple[int, int], *, sai
         )
 
 
-def hold_frame(height: int, width: int, where: str) -> None:
+def hold_frame_size(height: int, width: int, where: str) -> None:
     """Raise DataError unless a frame has 1 to `MAX_PIXELS` pixels; nothing is allocated before."""
     if min(height, width) < 1 or height * width > MAX_PIXELS:
         raise DataError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from acga_lib.clip import Letterbox
+from acga_lib.clip import Letterbox, threshold
 from acga_lib.config import hold_checkout
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, ConfigError, DataError
@@ -30,15 +30,6 @@ from acga_lib.weights import load_tensors, misfit
 #: ground truth. "authors": thresholded on the square and mapped back, against a ground truth that
 #: went the same way through the square.
 SCORINGS = ("original", "authors")
-
-
-def threshold(response: NDArray[np.float32], share: float = 0.5) -> NDArray[np.bool_]:
-    """Sec. 3.4: foreground where the response (a probability) exceeds half of its maximum.
-
-    Never empty, since the maximum exceeds half of itself. share: another part of the maximum than
-    one half, below 1.
-    """
-    return response > share * response.max()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from acga_lib.files.records import read_alike, same_name
 from acga_lib.parameters import EMBEDDED
 
 
-def hold_name(
+def hold_run_name(
     runs: Path, config: RunConfig, *, test: SampleTensors, train: SampleTensors | None = None
 ) -> None:
     """Raise DataError where runs under the data's name were made with other data.

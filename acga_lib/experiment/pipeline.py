@@ -30,7 +30,7 @@ from acga_lib.experiment.features import (
 )
 from acga_lib.experiment.inference import load_run
 from acga_lib.experiment.limits import held_out
-from acga_lib.experiment.names import hold_name
+from acga_lib.experiment.names import hold_run_name
 from acga_lib.experiment.networks import reader_of
 from acga_lib.experiment.results import finish_run
 from acga_lib.experiment.tensors import SampleTensors, shuffled_queries
@@ -171,7 +171,7 @@ def complete_features(
     """Complete every feature that any row of the tables reads -> (video, frame) pairs computed.
 
     Still images and J-HMDB Sentences are left out where their folders are neither embedded nor
-    named. A weight file that is missing or damaged, and a name that is taken (`hold_name`), are
+    named. A weight file that is missing or damaged, and a name that is taken (`hold_run_name`), are
     told before any work begins.
     """
     readers: dict[str, list[MethodConfig]] = {}
@@ -182,7 +182,7 @@ def complete_features(
         extractors(of_one[0], PROFILES[config.profile])
     embedded = config.dataset == "toy"
     train, test = (open_split(config, split, progress=progress) for split in ("train", "test"))
-    hold_name(RUNS, config, test=unread(config).tensors(test))
+    hold_run_name(RUNS, config, test=unread(config).tensors(test))
     clips = [*train, *test]
     if embedded or jhmdb_root:
         clips += open_jhmdb(config, jhmdb_root, progress=progress)
@@ -211,7 +211,7 @@ def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) ->
     """Open the data of a run and complete its feature store.
 
     With `shuffle_queries`, the training samples are given each other's sentences; the test and
-    held-out samples keep their own. Raises DataError as `hold_name`, before any feature is
+    held-out samples keep their own. Raises DataError as `hold_run_name`, before any feature is
     computed.
     """
     training, apart = open_training(config, progress=progress)
@@ -219,7 +219,7 @@ def prepare(config: RunConfig, *, device: str = "cpu", progress: bool = True) ->
     queries = shuffled_queries(training, seed=config.seed) if config.shuffle_queries else None
     inputs = unread(config)
     tensors = inputs.tensors(training, queries), inputs.tensors(test)
-    hold_name(RUNS, config, train=tensors[0], test=tensors[1])
+    hold_run_name(RUNS, config, train=tensors[0], test=tensors[1])
     every = [*training, *test, *apart]
     inputs = inputs_of(config, every, device=device, progress=progress)
     return Prepared(*tensors, inputs, inputs.tensors(apart) if apart else None)
@@ -270,7 +270,7 @@ def train_or_load(
     with locked(work / ".lock") if main else nullcontext():  # two notebooks may ask for one run
         current = processes.shared(main and _is_current(path, config, data, origins))
         if not current:
-            hold_name(RUNS, config, train=data.train, test=data.test)
+            hold_run_name(RUNS, config, train=data.train, test=data.test)
             progressed = train(
                 config, model, data.train, work=work, held_out=data.held_out, device=device,
                 execution=execution, progress=progress,

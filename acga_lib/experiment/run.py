@@ -20,7 +20,7 @@ from acga_lib.errors import ConfigError, KitError
 from acga_lib.experiment import pipeline, processes
 from acga_lib.experiment.execution import Execution
 from acga_lib.files.terminal import run_command
-from acga_lib.parameters import parse_parameter
+from acga_lib.parameters import parse_parameters
 
 
 def split_parameters(parameters: dict[str, Any]) -> tuple[RunConfig, Execution]:
@@ -87,11 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
              if field.type is str]  # fmt: skip
 
     def work() -> str | None:
-        pairs = [parse_parameter(text, texts=texts) for text in given.parameters]
-        names = [name for name, _ in pairs]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ConfigError(f"parameter '{twice[0]}' is given twice")
-        line = run(dict(pairs))
+        line = run(parse_parameters(given.parameters, texts=texts))
         return line if processes.local_rank() == 0 else None
 
     return run_command(" ".join(given.parameters), work)

@@ -28,7 +28,7 @@ from acga_lib.files.video import (
     count_packets,
     each_frame,
     frame_rate,
-    hold_frame,
+    hold_frame_number,
     read_around,
 )
 
@@ -233,7 +233,7 @@ def _around(
 ) -> Excerpt:
     """One of the frames that `read` gives, with its neighbours, as `video.read_around`."""
     number = len(frames) // 2 + 1 if number is None else number
-    hold_frame(name, number, len(frames))
+    hold_frame_number(name, number, len(frames))
     first = max(number - 1 - before, 0)
     found = [read(one) for one in frames[first : number + after]]
     for one in found:

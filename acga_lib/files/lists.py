@@ -120,7 +120,7 @@ def read_table(path: Path, header: Sequence[str]) -> list[tuple[int, list[str]]]
             raise DataError(
                 f"{path}, line {line}: {shown(row)} is not {','.join(header)}: correct the row"
             )
-        hold_name(row[0], f"{path}, line {line}")
+        hold_file_name(row[0], f"{path}, line {line}")
     return rows
 
 
@@ -162,7 +162,7 @@ def read_sentence(text: object, where: str) -> str:
     return query
 
 
-def hold_name(name: object, where: str) -> str:
+def hold_file_name(name: object, where: str) -> str:
     """Raise DataError unless a name from a list can be that of one file in its folder -> it."""
     if not isinstance(name, str) or not (
         name.strip()

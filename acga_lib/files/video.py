@@ -148,7 +148,7 @@ def read_around(path: str | Path, frame: int | None, *, before: int, after: int)
         with _open(path) as video:
             count = sum(1 for _ in video.frames())
         frame = count // 2 + 1 if frame is None else frame
-        hold_frame(path, frame, count)
+        hold_frame_number(path, frame, count)
     kept: deque[VideoFrame] = deque(maxlen=before + 1 + after)
     with _open(path) as video:
         for count, found in enumerate(video.frames(), start=1):
@@ -157,12 +157,12 @@ def read_around(path: str | Path, frame: int | None, *, before: int, after: int)
             if count == frame + after:
                 video.hold_pending()
                 break
-        hold_frame(path, frame, count)
+        hold_frame_number(path, frame, count)
         pixels = np.stack([video.pixels(found) for found in kept])
     return Excerpt(pixels, position=min(before, frame - 1))
 
 
-def hold_frame(name: str | Path, frame: int, count: int) -> None:
+def hold_frame_number(name: str | Path, frame: int, count: int) -> None:
     """Raise DataError unless `frame`, counted from 1, is among `count` frames."""
     if not 1 <= frame <= count:
         raise DataError(

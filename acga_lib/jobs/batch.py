@@ -2,7 +2,7 @@
 
 papermill only warns of a misspelt parameter, and a notebook whose kernel was killed looks finished.
 So the names are checked before, and the job succeeds only if the notebook wrote the file that it is
-there to write.
+there to write. What only teaches (cells with the tag `lesson-only`) a job leaves out.
 """
 
 import argparse
@@ -21,7 +21,10 @@ from acga_lib.config import ROOT, hold_checkout
 from acga_lib.errors import ConfigError, KitError
 from acga_lib.files.storage import named_if_full
 from acga_lib.files.terminal import run_command
-from acga_lib.parameters import folder, parse_parameter
+from acga_lib.parameters import folder, parse_parameters
+
+#: The tag of cells that only show something: what the job is there to write needs none of them.
+LESSON_ONLY = "lesson-only"
 
 
 def known_parameters(notebook: Path) -> dict[str, bool]:
@@ -48,15 +51,12 @@ def parameters_of(notebook: Path, given: Sequence[str]) -> dict[str, Any]:
     """
     known = known_parameters(notebook)
     texts = [name for name, is_text in known.items() if is_text]
-    parameters: dict[str, Any] = {}
-    for name, value in (parse_parameter(text, texts=texts) for text in given):
+    parameters = parse_parameters(given, texts=texts)
+    for name in parameters:
         if name not in known:
             raise ConfigError(
                 f"{notebook.name} has no parameter '{name}'; choose from: {', '.join(known)}"
             )
-        if name in parameters:
-            raise ConfigError(f"parameter '{name}' is given twice")
-        parameters[name] = value
     return parameters
 
 
@@ -82,7 +82,7 @@ class WrittenOnce(NBClientEngine):
 def run_notebook(
     notebook: Path, executed: Path, parameters: dict[str, Any], *, produces: list[Path]
 ) -> float:
-    """Execute a notebook with parameters -> seconds.
+    """Execute a notebook with parameters, but for its cells tagged `LESSON_ONLY` -> seconds.
 
     The executed copy is written to `executed`, also when a cell fails. Raises KitError when a cell
     fails, the kernel dies, or a file of `produces` was not written; StorageError where the copy
@@ -96,6 +96,7 @@ def run_notebook(
         papermill.execute_notebook(
             _literal(notebook), _literal(executed), parameters, cwd=str(notebook.parent),
             progress_bar=False, kernel_name="python3", engine_name=WrittenOnce.__name__,
+            skip_cells_with_tag=LESSON_ONLY,
         )  # fmt: skip
     except Exception as error:
         last = str(error).strip().splitlines()[-1:]

@@ -127,17 +127,21 @@ def known_seconds(path: Path) -> dict[str, dict[str, float]]:
     return known if sound else {}
 
 
+#: Rules of one job a run.
+SIDE_BY_SIDE = ("train", "robustness_of")
+
+
 def estimate(jobs: list[str], seconds: dict[str, float], at_once: int) -> float | None:
     """Seconds until all jobs are done, from those of an earlier run; None where one is missing."""
     if any(job not in seconds for job in jobs):
         return None
-    alone = sum(seconds[job] for job in jobs if job != "train")
-    training = [seconds["train"]] * jobs.count("train")
-    return alone + sum(training) / max(min(at_once, len(training)), 1)
+    many = [seconds[job] for job in jobs if job in SIDE_BY_SIDE]
+    alone = sum(seconds[job] for job in jobs) - sum(many)
+    return alone + sum(many) / max(min(at_once, len(many)), 1)
 
 
 def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
-    """Show a bar while Snakemake runs -> the seconds of each job, by notebook.
+    """Show a bar while Snakemake runs -> the seconds of each job, by name.
 
     Everything that it prints goes to LOG; the jobs' own one-line reports to the terminal too.
     """
@@ -162,11 +166,12 @@ def follow(process: subprocess.Popen[str], jobs: int) -> dict[str, list[float]]:
     return seconds
 
 
-#: The notebook behind each rule.
-NOTEBOOKS = {
+#: What the jobs of each rule call themselves in their last line: most of them a notebook.
+NAMES = {
     "features": "02_feature_extraction", "train": "04_train", "table1": "05_table1_comparison",
     "table2": "06_table2_generalization", "table3": "07_table3_ablation",
     "figures": "08_qualitative_figures", "robustness": "10_robustness",
+    "robustness_of": "robustness",
 }  # fmt: skip
 
 
@@ -228,7 +233,7 @@ def reproduce(options: argparse.Namespace) -> str:
             "a job ended with an error. What is finished stays; the end of "
             f"{LOG.relative_to(ROOT)}:\n{tail}"
         )
-    measured = {rule: mean(seconds[name]) for rule, name in NOTEBOOKS.items() if name in seconds}
+    measured = {rule: mean(seconds[name]) for rule, name in NAMES.items() if name in seconds}
     known[key] = known.get(key, {}) | measured | {"page": 20.0, "playground": 20.0}
     write_text(TIMINGS, json.dumps(known, indent=1, sort_keys=True) + "\n")
     minutes = (time.perf_counter() - start) / 60

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 from numpy.typing import NDArray
 
-from acga_lib.experiment.inference import threshold
+from acga_lib.clip import threshold
 from acga_lib.report.figures import heat_map, overlays
 from acga_lib.segmenter import Segmentation
 

@@ -28,12 +28,11 @@ from pycocotools import mask as coco_mask
 from torch import nn
 from tqdm.auto import tqdm
 
-from acga_lib.clip import Letterbox
+from acga_lib.clip import Letterbox, threshold
 from acga_lib.config import ROOT
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.datasets.authors_files import AuthorsFiles, AuthorsSample
 from acga_lib.errors import ConfigError, DataError
-from acga_lib.experiment.inference import threshold
 from acga_lib.experiment.results import environment
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from acga_lib.clip import Letterbox
+from acga_lib.clip import Letterbox, threshold
 from acga_lib.config import ROOT
 from acga_lib.errors import DataError
-from acga_lib.experiment.inference import SCORINGS, threshold
+from acga_lib.experiment.inference import SCORINGS
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.hashes import file_hash

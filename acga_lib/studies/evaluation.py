@@ -2,24 +2,34 @@
 
 Each is kept in a file that names the weights and data it was made from, and made anew when either
 has changed.
+
+    python -m acga_lib.studies.evaluation method=acga profile=toy every=3
+
+measures the robustness of one run, so that several can be measured side by side; notebook 10 reads
+what it finds. The parameters are those of a run, and `every`.
 """
 
+import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from acga_lib.config import ROOT, RunConfig
+from acga_lib.config import ROOT, RunConfig, run_config
 from acga_lib.datasets import Sample
 from acga_lib.datasets.a2d_lists import read_negatives, read_paraphrases
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.experiment.inference import load_run, predictions
-from acga_lib.experiment.pipeline import RUNS, inputs_of, open_split, unread
+from acga_lib.experiment.pipeline import RUNS, default_device, inputs_of, open_split, unread
 from acga_lib.experiment.results import GROUPS, breakdown, environment, evaluate
 from acga_lib.files.records import read_json
 from acga_lib.files.storage import write_text
+from acga_lib.files.terminal import run_command
 from acga_lib.hashes import file_hash
+from acga_lib.parameters import parse_parameters
 from acga_lib.studies.robustness import FILLERS, NOISE, measure
 
 TRANSFER = ROOT / "results" / "transfer"
@@ -149,3 +159,30 @@ def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] 
         return record if same and record["every"] == every else None
     except (DataError, KeyError, TypeError):
         return None  # missing, or damaged
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; prints one line and returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m acga_lib.studies.evaluation", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("parameters", nargs="*", metavar="name=value")
+    given = parser.parse_args(arguments).parameters
+
+    def work() -> str:
+        start = time.perf_counter()
+        texts = [field.name for field in fields(RunConfig) if field.type is str]
+        parameters = {"method": "acga"} | parse_parameters(given, texts=texts)
+        every = parameters.pop("every", 1)
+        record = robustness_or_load(
+            run_config(**parameters), every=every, device=default_device(), progress=False
+        )
+        seconds = time.perf_counter() - start
+        return f"done    robustness {record['run_id']} ({seconds:.0f} s)"
+
+    return run_command(f"robustness {' '.join(given)}", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

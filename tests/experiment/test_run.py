@@ -8,6 +8,7 @@ from acga_lib.config import RunConfig
 from acga_lib.errors import ConfigError, KitError
 from acga_lib.experiment import run
 from acga_lib.experiment.execution import Execution
+from acga_lib.parameters import parse_parameters
 
 
 def test_launched_processes_get_the_parameters_that_were_meant(monkeypatch, tmp_path):
@@ -26,7 +27,7 @@ def test_launched_processes_get_the_parameters_that_were_meant(monkeypatch, tmp_
     (command,) = commands
     assert "--nproc-per-node=2" in command
     given = command[command.index("acga_lib.experiment.run") + 1 :]
-    assert run.split_parameters(dict(map(run.parse_parameter, given))) == (config, how)
+    assert run.split_parameters(parse_parameters(given)) == (config, how)
 
 
 def test_a_failure_in_one_of_the_processes_is_reported_in_its_words(monkeypatch):

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from acga_lib.config import ROOT
-from acga_lib.errors import ConfigError, KitError
+from acga_lib.errors import KitError
 from acga_lib.jobs import batch, reproduce
 from acga_lib.methods import METHODS
 
@@ -57,6 +57,16 @@ def test_a_job_that_writes_its_file_succeeds_with_its_parameters(notebook, run, 
     assert target.read_text() == "done"
     executed = nbformat.read(tmp_path / "logs" / "executed.ipynb", as_version=4)
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+
+
+def test_a_job_leaves_out_what_only_teaches(notebook, run, tmp_path):
+    notebook("shown = 1", "open(target, 'w').write(str('shown' in globals()))")
+    path = tmp_path / "notebooks" / "job.ipynb"
+    made = nbformat.read(path, as_version=4)
+    made.cells[1].metadata["tags"] = [batch.LESSON_ONLY]
+    nbformat.write(made, path)
+    assert run()[0] == 0
+    assert (tmp_path / "made.txt").read_text() == "False"
 
 
 def test_braces_in_a_path_are_no_parameters(notebook, tmp_path):
@@ -123,13 +133,6 @@ def test_a_notebook_that_leaves_an_old_file_or_none_fails(notebook, run, tmp_pat
     os.utime(tmp_path / "made.txt", (0, 0))
     status, out = run()
     assert status == 1 and "without writing" in out and "made.txt" in out
-
-
-def test_parameters_are_numbers_switches_or_text():
-    found = dict(map(batch.parse_parameter, ["a=1", "b=1e-4", "c=true", "d=acga", "e=", 'f="1"']))
-    assert found == {"a": 1, "b": 1e-4, "c": True, "d": "acga", "e": "", "f": "1"}
-    with pytest.raises(ConfigError, match="name=value"):
-        batch.parse_parameter("seed")
 
 
 @pytest.mark.parametrize("real", [False, True])

@@ -12,11 +12,12 @@ from helpers.records import BASE, changed, write_record
 from matplotlib.text import Text
 from PIL import Image
 
+from acga_lib.clip import threshold
 from acga_lib.config import HEADLINE_RUN
 from acga_lib.datasets.a2d import A2DSample
 from acga_lib.errors import DataError
 from acga_lib.experiment import pipeline
-from acga_lib.experiment.inference import Prediction, threshold
+from acga_lib.experiment.inference import Prediction
 from acga_lib.experiment.results import evaluate, points_at_the_right_half
 from acga_lib.files.records import read_run, read_runs
 from acga_lib.metrics import segmentation_metrics
