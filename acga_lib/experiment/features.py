@@ -12,9 +12,7 @@ continues. Any number of processes may read; `extract` lets one at a time write.
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -285,14 +283,13 @@ class FeatureStore:
         inputs, count = MODALITIES[self.recipe.modality].inputs, sum(map(len, todo))
         left, needed = count, 0.0
         bar = tqdm(todo, desc="features", unit="video", disable=not (progress and todo))
-        ready = _ahead(partial(inputs, self.recipe), todo, threads=torch.get_num_threads())
-        for number, (clips, batch) in enumerate(zip(bar, ready, strict=True)):
+        for number, clips in enumerate(bar):
             if number < 2:  # what is there, or else the first video, tells how large entries are
                 entries, size = self.size()
                 needed = left * size / max(entries, 1)
                 hold_room(self.folder, needed, f"features of {left} more clips")
                 bar.set_postfix_str(f"{megabytes(needed)} to write" if needed else "")
-            found = _run(trunk, batch, device)
+            found = _run(trunk, inputs(self.recipe, clips), device)
             for clip, feature in zip(clips, found, strict=True):
                 to_go = f"features, with up to {megabytes(left * feature.nbytes)} to go"
                 write_bytes(self.path(clip), pack(feature), to_go)
@@ -329,27 +326,6 @@ def _batches(samples: Iterable[Sample]) -> list[Sequence[Sample]]:
         videos.setdefault(sample.video_id, {}).setdefault(sample.frame, sample)
     each = [[frames[frame] for frame in sorted(frames)] for frames in videos.values()]
     return [clips[n : n + BATCH] for clips in each for n in range(0, len(clips), BATCH)]
-
-
-def _ahead(
-    make: Callable[[Sequence[Sample]], Tensor], todo: Iterable[Sequence[Sample]], *, threads: int
-) -> Iterator[Tensor]:
-    """What `make` makes of each, in order; threads make the next few while one is computed with.
-
-    Decoding and flow, which leave Python's lock to others, take longer than a GPU does.
-    """
-    waiting: deque[Future[Tensor]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for clips in todo:
-                waiting.append(pool.submit(make, clips))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 @torch.inference_mode()

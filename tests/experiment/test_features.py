@@ -129,17 +129,6 @@ def test_a_video_annotated_on_many_frames_goes_through_the_network_in_pieces():
     assert {s.video_id for batch in found[3:] for s in batch} == {"b"}
 
 
-def test_clips_are_read_ahead_in_order_and_never_many():
-    begun = []
-
-    def make(number):
-        begun.append(number)
-        return number
-
-    for number, made in enumerate(features._ahead(make, range(40), threads=3)):
-        assert made == number and len(begun) <= number + 4
-
-
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_entry_that_is_gone_while_batches_are_read_is_told_in_one_sentence(
     store, toy_root, workers
