@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from acga_lib.clip import Letterbox, threshold
 from acga_lib.datasets import Sample
 from acga_lib.errors import CheckpointError, DataError, QueryError
-from acga_lib.experiment.features import MODALITIES, Recipe, Trunk, extractors, recipes
 from acga_lib.experiment.inference import load_run
 from acga_lib.experiment.networks import reader_of
+from acga_lib.experiment.recipes import MODALITIES, Recipe, Trunk, extractors, recipes
 from acga_lib.files.footage import footage
 from acga_lib.files.video import Excerpt
 from acga_lib.methods import METHODS

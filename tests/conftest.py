@@ -12,7 +12,8 @@ from helpers.jobs import tiny_profile
 from safetensors.torch import save_file
 
 from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
-from acga_lib.experiment.features import FeatureStore, Recipe
+from acga_lib.experiment.features import FeatureStore
+from acga_lib.experiment.recipes import Recipe
 from acga_lib.i3d import I3D, load_i3d
 from acga_lib.profiles import PROFILES, Profile
 

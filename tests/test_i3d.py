@@ -14,7 +14,7 @@ from torch import nn
 
 from acga_lib.config import ROOT
 from acga_lib.errors import CheckpointError
-from acga_lib.experiment.features import MODALITIES
+from acga_lib.experiment.recipes import MODALITIES
 from acga_lib.i3d import (
     BLOCKS,
     EPS,

@@ -21,17 +21,12 @@ from acga_lib.datasets import Sample, open_dataset
 from acga_lib.errors import CheckpointError, ConfigError
 from acga_lib.experiment import processes
 from acga_lib.experiment.execution import PLAIN, Execution
-from acga_lib.experiment.features import (
-    MODALITIES,
-    FeatureStore,
-    StackedStores,
-    extractors,
-    recipes,
-)
+from acga_lib.experiment.features import FeatureStore, StackedStores
 from acga_lib.experiment.inference import load_run
 from acga_lib.experiment.limits import held_out
 from acga_lib.experiment.names import hold_run_name
 from acga_lib.experiment.networks import reader_of
+from acga_lib.experiment.recipes import MODALITIES, extractors, recipes
 from acga_lib.experiment.results import finish_run
 from acga_lib.experiment.tensors import SampleTensors, shuffled_queries
 from acga_lib.experiment.training import build_model, train

@@ -91,7 +91,7 @@ Segmentation From Natural Language Query</em> (Wang, Deng, Yan, Tao; ICCV 2019)<
 """
 _KEY = """<p>Rows in gray are the paper's numbers; <span class="key">rows on blue</span> were
 measured with this kit. They were measured on different data: compare the order of the methods and
-the steps between them, never the heights. In percent; <em>mAP</em> is the mean of
+the sign of the steps between them, never the heights. In percent; <em>mAP</em> is the mean of
 P@0.50:0.05:0.95.</p>
 """
 _REPRODUCE = """<p>Each number is traceable: a table names its runs, a run is one JSON file with its

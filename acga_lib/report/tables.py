@@ -224,8 +224,8 @@ def small_table(records: Sequence[Record]) -> tuple[pd.DataFrame, str]:
     note = (
         f"Mean IoU in percent. Paper: A2D Sentences, 512 × 512 pixels. Here: {measured(shown)}; "
         "then by the cue that decides whom a sentence means, with its number of samples, where the "
-        "data tell. Compare the order of the rows and the steps between them, not their height."
-        f"\n\n{_runs(shown)}"
+        "data tell. Compare the order of the rows and the sign of the steps between them, not "
+        f"their height.\n\n{_runs(shown)}"
     )
     return pd.DataFrame(rows), note
 
@@ -290,8 +290,8 @@ def note(records: Sequence[Record], table: PublishedTable) -> str:
         f"Rows '{table.measured_on}' are the numbers that the paper publishes, at 512 × 512 "
         f"pixels. Rows '{tested} (here)' were measured with this kit: {measured(records)}. "
         f"{EVERY_RUN} All in percent; mAP is the mean of P@0.50:0.05:0.95. The two were measured "
-        "on different data: compare the order of the rows and the steps between them, not their "
-        f"height.\n\n{_runs(records)}"
+        "on different data: compare the order of the rows and the sign of the steps between them, "
+        f"not their height.\n\n{_runs(records)}"
     )
 
 

@@ -20,7 +20,8 @@ from acga_lib.datasets import open_dataset
 from acga_lib.experiment import training
 from acga_lib.experiment.checkpoint import Progress
 from acga_lib.experiment.execution import Execution
-from acga_lib.experiment.features import FeatureStore, Recipe
+from acga_lib.experiment.features import FeatureStore
+from acga_lib.experiment.recipes import Recipe
 from acga_lib.experiment.schedule import stretches
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.i3d import I3D, load_i3d

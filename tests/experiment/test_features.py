@@ -18,7 +18,8 @@ from acga_lib.clip import Letterbox
 from acga_lib.config import RunConfig
 from acga_lib.errors import CheckpointError, ConfigError, DataError, StorageError
 from acga_lib.experiment import features, pipeline
-from acga_lib.experiment.features import MODALITIES, FeatureStore, Recipe
+from acga_lib.experiment.features import FeatureStore
+from acga_lib.experiment.recipes import MODALITIES, Recipe
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.files.video import read_frames
 from acga_lib.i3d import I3D, load_i3d

@@ -15,7 +15,7 @@ from acga_lib.benchmark.writing.scenes import TRUNK_FRAMES, trunk_scene
 from acga_lib.clip import Letterbox, to_input
 from acga_lib.config import ROOT
 from acga_lib.errors import ConfigError
-from acga_lib.experiment.features import MODALITIES
+from acga_lib.experiment.recipes import MODALITIES
 from acga_lib.experiment.trunks.clips import (
     ACTOR_OF,
     BACKGROUND,

@@ -20,7 +20,8 @@ from acga_lib.config import RunConfig
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.experiment import processes
 from acga_lib.experiment.execution import PLAIN, Execution
-from acga_lib.experiment.features import FeatureStore, Recipe
+from acga_lib.experiment.features import FeatureStore
+from acga_lib.experiment.recipes import Recipe
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.experiment.training import Progress, build_model, train
 from acga_lib.i3d import load_i3d
