@@ -1,8 +1,8 @@
 """Sentences to word vectors (Sec. 3.1, 4.2: 20 words × 300 numbers; padded with zeros).
 
 The paper uses frozen word2vec vectors trained on Google News, and so does profile `paper`
-(`word_files.load_large`). The kit commits a small CC0 set that covers the sentences of both
-benchmarks for the other profiles.
+(`word_files.load_large`). The kit commits a small CC0 set with nearly all words of A2D and
+J-HMDB Sentences for the other profiles.
 """
 
 import csv
