@@ -14,7 +14,10 @@ import nbformat
 from acga_lib.config import ROOT
 
 #: Code, and after it a word on the prediction where the check does not settle it.
-FOLDED = r"<details>\n<summary>Solution</summary>\n\n```python\n(.*)\n```\n(?:\n[^`]+\n)?\n</details>"
+FOLDED = (
+    r"<details>\n<summary>Solution</summary>\n\n```python\n(.*)\n```\n"
+    r"(?:\n[^`]+\n)?\n</details>"
+)
 #: The four cells of an exercise: kind, tag, and what must stand in each.
 CELLS = (
     ("markdown", None, r"### Exercise \d · .*\*\*Predict\*\*.*\*\*Write\*\*.*"),
