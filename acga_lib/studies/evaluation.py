@@ -119,8 +119,8 @@ def robustness_or_load(
     the run has not been trained; DataError when the dataset has no lists of paraphrases and
     negatives (real annotations have none; the embedded one does).
     """
-    if every < 1:
-        raise ConfigError(f"every = {every}: give 1 for all test samples, 2 for every second, ...")
+    if type(every) is not int or every < 1:
+        raise ConfigError(f"every = {every!r}: 1 is all test samples, 2 every second one, …")
     path, kept = RUNS / f"{config.run_id}.json", ROBUSTNESS / f"{config.run_id}.json"
     if found := _robustness_before(path, kept, every=every):
         return found

@@ -349,9 +349,17 @@ def test_a_kept_record_of_anything_else_does_not_serve(folders: Path, change: st
         evaluation.robustness_or_load(ACGA, every=3 if change == "other samples" else 2)
 
 
-def test_every_zeroth_sample_is_refused() -> None:
-    with pytest.raises(ConfigError, match="every = 0"):
-        evaluation.robustness_or_load(ACGA, every=0)
+@pytest.mark.parametrize("every", [0, 2.5, None])
+def test_every_zeroth_or_halfth_sample_is_refused(every: object) -> None:
+    with pytest.raises(ConfigError, match=f"every = {every}"):
+        evaluation.robustness_or_load(ACGA, every=every)
+
+
+def test_the_command_measures_one_run_and_says_which(folders: Path, capsys) -> None:
+    assert evaluation.main(["profile=quick", "every=2"]) == 0
+    assert capsys.readouterr().out.startswith("done    robustness toy-quick-acga-s0")
+    assert evaluation.main(["profile=quick", "every=2.5"]) == 1
+    assert "every = 2.5" in capsys.readouterr().err
 
 
 # The table
