@@ -1,7 +1,9 @@
 # What `make reproduce` runs: notebooks as jobs, one per method x seed, each with the file that it
 # writes as output and the executed notebook as log. Jobs that use the GPU, where there is one, take
 # a `device`: `--resources device=1` lets one at a time have it.
+from hashlib import sha256
 from pathlib import Path
+from shutil import copy2
 
 from acga_lib.config import RunConfig
 from acga_lib.errors import ConfigError, DataError
@@ -93,6 +95,28 @@ rule all:
         "results/index.html",
         "results/playground.html" if EMBEDDED else [],
 
+# Snakemake deletes a record before it is made anew. Of a training that nobody wants to repeat for
+# that, a copy waits where `train_or_load` looks for one.
+onstart:
+    for record in [] if EMBEDDED else Path("results/runs").glob(f"{ID}-*.json"):
+        spare = Path("results/work") / record.stem / record.name
+        if record.with_suffix(".safetensors").is_file() and not spare.exists():
+            spare.parent.mkdir(parents=True, exist_ok=True)
+            copy2(record, spare)
+
+
+def lists(wildcards):
+    """A hash of the user's own annotation: where a list was corrected, everything is out of date.
+
+    No input, since Snakemake reads braces in a file's name.
+    """
+    folders = [Path(root) / part for root in ROOTS.values() if root
+               for part in ("", "Release", "text_annotations")]
+    paths = [path for folder in folders for ext in ("csv", "txt", "json", "p")
+             for path in sorted(folder.glob(f"*.{ext}"))]
+    return sha256(b"".join(sha256(path.read_bytes()).digest() for path in paths)).hexdigest()
+
+
 rule features:
     output:
         f"results/work/features-{ID}.json",
@@ -101,6 +125,7 @@ rule features:
     threads: 64  # or all of --cores, if they are fewer
     params:
         given=given(*RUN, "referit_root", "jhmdb_root"),
+        lists=lists,
     resources:
         device=1,
     shell:

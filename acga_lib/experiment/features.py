@@ -162,9 +162,10 @@ class StackedStores:
 
 def _batches(samples: Iterable[Sample]) -> list[Sequence[Sample]]:
     """One sample for each (video, frame), up to `BATCH` of a video together, in order."""
-    videos: dict[str, dict[int, Sample]] = {}
+    videos: dict[tuple[str, Path], dict[int, Sample]] = {}  # datasets may share a video's name
     for sample in samples:
-        videos.setdefault(sample.video_id, {}).setdefault(sample.frame, sample)
+        video = videos.setdefault((sample.video_id, sample.video_files[0]), {})
+        video.setdefault(sample.frame, sample)
     each = [[frames[frame] for frame in sorted(frames)] for frames in videos.values()]
     return [clips[n : n + BATCH] for clips in each for n in range(0, len(clips), BATCH)]
 

@@ -165,17 +165,18 @@ def complete_features(
 ) -> int:
     """Complete every feature that any row of the tables reads -> (video, frame) pairs computed.
 
-    Still images and J-HMDB Sentences are left out where their folders are neither embedded nor
-    named. A weight file that is missing or damaged, and a name that is taken (`hold_run_name`), are
-    told before any work begins.
+    What only ReferIt or J-HMDB Sentences need is left out where their folders are neither embedded
+    nor named. A weight file that is missing or damaged, and a name that is taken (`hold_run_name`),
+    are told before any work begins.
     """
+    embedded = config.dataset == "toy"
     readers: dict[str, list[MethodConfig]] = {}
     for method in METHODS.values():
-        if not method.streams:
+        still = any(METHODS[m].trained_on == REFERIT for m in (method.name, *method.needs))
+        if not method.streams and (embedded or config.referit_root or not still):
             readers.setdefault(method.modality, []).append(method)
     for of_one in readers.values():
         extractors(of_one[0], PROFILES[config.profile])
-    embedded = config.dataset == "toy"
     train, test = (open_split(config, split, progress=progress) for split in ("train", "test"))
     hold_run_name(RUNS, config, test=unread(config).tensors(test))
     clips = [*train, *test]

@@ -1,6 +1,7 @@
 """Samples as tensors, and the order in which training sees them."""
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,13 @@ from acga_lib.clip import Letterbox
 from acga_lib.datasets import Sample
 from acga_lib.errors import KitError
 from acga_lib.experiment.features import FeatureStore, StackedStores
+from acga_lib.files.storage import free_bytes, megabytes
 from acga_lib.hashes import file_hash
 from acga_lib.text import Vocabulary, WordVectors
 
+#: Where processes share memory on Linux, and the bytes that four of them may fill with batches of
+#: the paper's size.
+SHARED, NEEDED = Path("/dev/shm"), 2**29
 #: One sample: features, words, mask, index into the samples.
 Item = tuple[Tensor, Tensor, Tensor, int]
 
@@ -92,7 +97,16 @@ class SampleTensors(Dataset[Item]):
         return Batch(torch.stack(read).float(), words, masks, shared, list(indices))
 
     def batches(self, order: Iterable[list[int]], *, workers: int = 0) -> Iterator[Batch]:
-        """Batches of these samples, read by `workers` processes besides this one."""
+        """Batches of these samples, read by `workers` processes besides this one.
+
+        They hand them over in shared memory, of which a container may have next to none.
+        """
+        if workers and SHARED.is_dir() and free_bytes(SHARED) < NEEDED:
+            warnings.warn(
+                f"{SHARED} has less than {megabytes(NEEDED)} free, so no process reads ahead; "
+                "`docker run --shm-size=2g` gives it more", stacklevel=2,
+            )  # fmt: skip
+            workers = 0
         loader = DataLoader(self, batch_sampler=order, num_workers=workers, collate_fn=_as_it_is)
         return _told_as_here(iter(loader))
 

@@ -6,7 +6,6 @@ one machine with one number of threads.
 """
 
 import json
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.results import measured
 from acga_lib.experiment.schedule import Stretch, epoch_batches, parts, steps_per_epoch, stretches
 from acga_lib.experiment.tensors import Batch, SampleTensors
+from acga_lib.files.cores import usable_cores
 from acga_lib.i3d import load_i3d
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, Stage
@@ -269,7 +269,7 @@ def _batches(
         for batch in batches
     ]  # fmt: skip
     pieces = [piece for one in mine for piece, _ in one]
-    workers = min(config.scale.training.workers, os.cpu_count() or 1)
+    workers = min(config.scale.training.workers, usable_cores())
     read = data.batches(pieces, workers=workers)
     for batch, one in zip(batches, mine, strict=True):
         yield batch, [(weight, next(read)) for _, weight in one]

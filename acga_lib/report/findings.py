@@ -77,8 +77,10 @@ def _printed(sentence: str) -> str:
 
 
 def _robustness(results: Path, data: str, profile: str) -> list[Record]:
+    """The records of the runs of a table; none where they were not asked the same samples."""
     paths = sorted((results / "robustness").glob(f"{escape(data)}-{profile}-*.json"))
-    return [_read_robustness(path) for path in paths]
+    found = [record for record in map(_read_robustness, paths) if is_proper(record)]
+    return found if len({record.get("every") for record in found}) == 1 else []
 
 
 def _read_robustness(path: Path) -> Record:

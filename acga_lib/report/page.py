@@ -165,7 +165,10 @@ def _table(path: Path, results: Path) -> str:
     """One table; its note and the runs that it rests on, folded."""
     _, data, profile = _named(path)
     note, named = _note_and_runs(path.with_suffix(".md"))
-    found = read_runs(results / "runs", data=data, profile=profile)
+    try:
+        found = read_runs(results / "runs", data=data, profile=profile)
+    except DataError as error:
+        raise DataError(f"{path}: not without its runs. {error}; or delete the table") from error
     records = [record for record in found if record["run_id"] in named]
     cells = _cells(path)
     head = list(cells.columns)
@@ -295,7 +298,10 @@ def write_all(results: Path = RESULTS, lessons: Path = ROOT / "notebooks") -> No
         write_text(results / "notebooks" / f"{path.stem}.html", lesson_page(path))
     for path in (results / "logs").glob("*.ipynb"):
         if "-04_train-" not in path.name:
-            write_text(path.with_suffix(".html"), lesson_page(path))
+            try:
+                write_text(path.with_suffix(".html"), lesson_page(path))
+            except DataError as error:  # of a job that was killed: nothing rests on its notebook
+                print(f"left out: {error}")
     write_text(results / "index.html", page(results))
 
 

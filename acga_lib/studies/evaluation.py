@@ -91,7 +91,8 @@ def transfer_or_load(
 
     made_from = {"weights": weights, "data": tensors.fingerprint, "features": inputs.store.key}
     found = _kept(kept, made_from, compute)
-    return record | {key: found[key] for key in MEASURED}
+    named = {"tested_on": tested_on}  # the same data may have been kept under another name
+    return record | {key: found[key] for key in MEASURED} | named
 
 
 def _measured_before(path: Path, kept: Path, *, tested_on: str) -> dict[str, Any] | None:

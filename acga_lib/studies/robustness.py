@@ -5,6 +5,7 @@ Four measures for any method, each on its own predictions; `measure` makes the r
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -166,7 +167,8 @@ def measure(
     tensors = as_tensors(of, texts)
     shown = predictions(model, tensors, device=device, progress=progress)
     for kind, prediction in zip(kinds, shown, strict=True):
-        found[kind].append(prediction)
+        highest = prediction.response.max(keepdims=True)  # nothing else of it is asked for below
+        found[kind].append(replace(prediction, response=highest))
     own, false = found["own"], found["false"]
     others = [found[kind] for kind in found if kind.startswith("wording")]
     meant = [i for i, one in enumerate(asked) if "another" in one]

@@ -12,7 +12,6 @@ They say nothing about data that were drawn anew since: then delete the file.
 import argparse
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,12 +29,13 @@ from torch import nn
 
 from acga_lib.config import ROOT, RunConfig
 from acga_lib.datasets import Sample
-from acga_lib.errors import ConfigError
+from acga_lib.errors import ConfigError, DataError
 from acga_lib.experiment import pipeline
 from acga_lib.experiment.inference import predictions
 from acga_lib.experiment.limits import shares
 from acga_lib.experiment.results import environment, measured
 from acga_lib.experiment.training import build_model, train
+from acga_lib.files.cores import usable_cores
 from acga_lib.files.locks import locked
 from acga_lib.files.records import read_json
 from acga_lib.files.storage import write_text
@@ -148,13 +148,18 @@ def _trained(run: TrialRun, *, device: str) -> tuple[nn.Module, Sequence[Sample]
 
 def missing(runs: Sequence[TrialRun], path: Path) -> list[TrialRun]:
     """The trials that have no record. Raises DataError where the file is damaged."""
-    keys = [{name: record[name] for name in runs[0].key} for record in recorded(path)]
+    keys = [{name: record.get(name) for name in runs[0].key} for record in recorded(path)]
     return [run for run in runs if json.loads(json.dumps(run.key)) not in keys]
 
 
 def recorded(path: Path = RECORD) -> list[dict[str, Any]]:
     """The records of all trials made so far. Raises DataError where the file is damaged."""
-    return read_json(path) if path.exists() else []
+    records = read_json(path) if path.exists() else []
+    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
+        raise DataError(
+            f"{path}: not a list of trials; restore it, or delete it and run them again"
+        )
+    return records
 
 
 def _made(runs: Sequence[TrialRun], jobs: int) -> Iterator[dict[str, Any]]:
@@ -163,7 +168,7 @@ def _made(runs: Sequence[TrialRun], jobs: int) -> Iterator[dict[str, Any]]:
     if jobs == 1:
         yield from (make(run, device=device) for run in runs)
         return
-    threads = max((os.cpu_count() or 1) // jobs, 1)
+    threads = max(usable_cores() // jobs, 1)
     pool = ProcessPoolExecutor(
         jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
     )

@@ -17,7 +17,7 @@ from acga_lib.benchmark.writing.formats import write_clip
 from acga_lib.clip import Letterbox
 from acga_lib.config import RunConfig
 from acga_lib.errors import CheckpointError, ConfigError, DataError, StorageError
-from acga_lib.experiment import features, pipeline
+from acga_lib.experiment import features, pipeline, tensors
 from acga_lib.experiment.features import FeatureStore
 from acga_lib.experiment.recipes import MODALITIES, Recipe
 from acga_lib.experiment.tensors import SampleTensors
@@ -123,11 +123,31 @@ def test_the_network_is_left_where_it_was(store, toy_root, toy_trunk, monkeypatc
 
 
 def test_a_video_annotated_on_many_frames_goes_through_the_network_in_pieces():
-    samples = [SimpleNamespace(video_id=v, frame=f) for f in range(19, 0, -1) for v in "ab"] * 2
+    samples = [
+        SimpleNamespace(video_id=v, video_files=(f"{v}.mp4",), frame=f)
+        for f in range(19, 0, -1) for v in "ab"
+    ] * 2  # fmt: skip
     found = features._batches(samples)
     assert [len(batch) for batch in found] == [8, 8, 3] * 2
     assert [s.frame for batch in found[3:] for s in batch] == [*range(1, 20)]
     assert {s.video_id for batch in found[3:] for s in batch} == {"b"}
+
+
+def test_videos_of_two_datasets_that_share_a_name_are_kept_apart():
+    samples = [
+        SimpleNamespace(video_id="a", video_files=(f"{folder}/a.mp4",), frame=2)
+        for folder in ("a2d", "jhmdb")
+    ]
+    assert features._batches(samples) == [[sample] for sample in samples]
+
+
+def test_without_shared_memory_no_process_reads_ahead(store, toy_root, monkeypatch, tmp_path):
+    samples = jobs.samples(toy_root)[:1]
+    data = SampleTensors(samples, store=store, vectors=WordVectors.load())
+    monkeypatch.setattr(tensors, "SHARED", tmp_path)
+    monkeypatch.setattr(tensors, "NEEDED", 2**80)
+    with pytest.warns(UserWarning, match="shm-size"), pytest.raises(DataError):
+        next(data.batches([[0]], workers=1))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

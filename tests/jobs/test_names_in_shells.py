@@ -46,7 +46,8 @@ def snakemake(folder, *arguments, path=""):
 @pytest.mark.parametrize("name", [HOSTILE, "my data", "2017"])
 def test_a_job_gets_the_folder_as_one_word_whatever_it_is_called(tmp_path, stub, name):
     data, folder = tmp_path / name, tmp_path / "kit"
-    data.mkdir(parents=True)
+    (data / "text_annotations").mkdir(parents=True)
+    (data / "text_annotations" / "a2d_annotation.txt").touch()
     folder.mkdir()
     given = {"profile": "quick", "dataset": "a2d", "data_root": str(data), "referit_root": ""}
     (folder / "settings.json").write_text(json.dumps(given))
@@ -73,6 +74,25 @@ def test_another_folder_of_the_same_name_is_work_to_be_done(tmp_path, stub):
         assert done.returncode == 0, done.stdout + done.stderr
         outputs.append((tmp_path / "argv").read_text())
     assert "two/mine" in outputs[1]
+
+
+def test_a_corrected_list_is_work_to_be_done_and_no_training_is_lost_for_it(tmp_path, stub):
+    (tmp_path / "mine").mkdir()
+    annotation = tmp_path / "mine" / "a2d_annotation.txt"
+    annotation.touch()
+    features, run = "results/work/features-mine-quick.json", "results/runs/mine-quick-acga-s0.json"
+    given = ["--config", "profile=quick", "dataset=a2d", f"data_root={tmp_path / 'mine'}", "--"]
+    assert snakemake(tmp_path, *given, features, path=stub).returncode == 0
+    assert "Nothing to be done" in snakemake(tmp_path, *given, features, path=stub).stderr
+    annotation.write_text("corrected")
+    (tmp_path / run).parent.mkdir()
+    (tmp_path / run).write_text("{}")
+    (tmp_path / run).with_suffix(".safetensors").touch()
+    told = snakemake(tmp_path, *given, run, path=stub)  # the stub makes no record
+    assert "02_feature_extraction" in told.stderr and not (tmp_path / run).exists()
+    assert (
+        tmp_path / "results/work/mine-quick-acga-s0/mine-quick-acga-s0.json"
+    ).read_text() == "{}"
 
 
 def test_a_name_that_snakemake_would_hand_to_a_shell_is_refused_with_the_way_out(tmp_path):

@@ -79,6 +79,19 @@ def test_control_transfer_and_noise_words_are_told_where_they_were_measured(resu
     assert "With 16 noise words in the sentence, ACGA's mean IoU changes by −10.0 points." in text
 
 
+def test_noise_words_are_not_told_from_a_control_or_from_other_samples(results):
+    (results / "robustness").mkdir()
+    for name, shuffled, noise, every in (
+        ("acga-s0", False, 0.4, 3), ("acga-shuffled-s0", True, 0.6, 3), ("acga-s1", False, 0.2, 1)
+    ):  # fmt: skip
+        path = write_record(results / "elsewhere", method="acga", seed=0, shuffled=shuffled)
+        record = json.loads(path.read_text()) | {"noise": {"0": 0.5, "4": noise}, "every": every}
+        (results / "robustness" / f"toy-toy-{name}.json").write_text(json.dumps(record))
+    assert "noise" not in said(results)
+    (results / "robustness" / "toy-toy-acga-s1.json").unlink()
+    assert "ACGA's mean IoU changes by −10.0 points." in said(results)
+
+
 def test_the_largest_profile_of_the_embedded_benchmark_stands_first_once_it_is_complete():
     def run(data, profile, method="acga"):
         return {"config": {"data": data, "run": {"profile": profile, "method": method}}}

@@ -57,6 +57,12 @@ def test_the_record_is_the_runs_but_for_what_was_measured(trained, transfer):
     assert found["metrics"] != run["metrics"] and found["data"]["test"] != run["data"]["test"]
 
 
+def test_data_that_are_called_otherwise_now_keep_what_was_measured(transfer, monkeypatch):
+    measured = transfer()
+    monkeypatch.setattr(evaluation, "predictions", lambda *_, **__: pytest.fail("measured again"))
+    assert transfer("another name") == measured | {"tested_on": "another name"}
+
+
 def test_without_weights_the_kept_record_answers(transfer, without_weights):
     measured = transfer()
     without_weights()

@@ -16,7 +16,6 @@ single frames (`stills`), at a fraction of the cost, "motion" from clips.
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -38,6 +37,7 @@ from acga_lib.experiment.trunks.clips import SIDE, Clips, Drawing, Views
 from acga_lib.experiment.trunks.heads import HITS, joint, object_cells
 from acga_lib.experiment.trunks.networks import NETWORKS, DenseClassifier
 from acga_lib.experiment.trunks.pool import Pool
+from acga_lib.files.cores import usable_cores
 from acga_lib.files.storage import write_bytes, write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.hashes import file_hash
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("modalities", nargs="*", default=list(NETWORKS), help="rgb, flow, image")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "weights", help="a folder")
-    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--workers", type=int, default=max(1, usable_cores() - 1))
     parser.add_argument("--clips", type=int, default=Course().clips)
     parser.add_argument("--longer", type=float, default=1.0, help="a factor of all steps")
     given = parser.parse_args(arguments)
