@@ -18,7 +18,7 @@ from acga_lib.profiles import Profile
 
 PRECISIONS = {
     "profile": "as the profile says: fp32 for `paper`, bf16 where it is faster for the small ones",
-    "fp32": "single precision",
+    "fp32": "single precision, in convolutions of newer GPUs TF32, as is torch's default",
     "mixed": "bf16 where the device computes in it, else fp16 with a scaled loss (e.g. on a T4)",
 }
 
@@ -35,6 +35,12 @@ def half_type(device: str) -> torch.dtype:
     if cuda and not torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.float16
     return torch.bfloat16
+
+
+def rounds_convolutions() -> bool:
+    """Whether the GPU takes 10 bits of a number into convolutions: torch's default from A100 on."""
+    new = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+    return new and torch.backends.cudnn.allow_tf32
 
 
 def keep_freed_memory() -> None:
@@ -87,6 +93,8 @@ class Execution:
             active = torch.is_autocast_enabled(kind)
             number = torch.get_autocast_dtype(kind) if active else torch.float32
         computed = str(number).removeprefix("torch.")
+        if number == torch.float32 and kind == "cuda" and rounds_convolutions():
+            computed += ", convolutions in TF32"
         return asdict(self) | {"computed_in": computed, "processes": processes.count()}
 
 

@@ -119,8 +119,12 @@ def test_half_precision_without_bf16_scales_the_loss_and_comes_close(
     assert 0 < saved["scaler"]["scale"] <= 2**16  # halved, and the step left out, at overflow
 
 
-def test_the_papers_profile_computes_in_single_precision_unless_told_otherwise():
+def test_the_papers_profile_computes_in_single_precision_unless_told_otherwise(monkeypatch):
     assert Execution().describe("cpu", PROFILES["paper"])["computed_in"] == "float32"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for capability, expected in ((7, 5), "float32"), ((8, 0), "float32, convolutions in TF32"):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda c=capability: c)
+        assert Execution().describe("cuda", PROFILES["paper"])["computed_in"] == expected
     mixed = Execution(precision="mixed").describe("cpu", PROFILES["paper"])
     assert mixed["computed_in"] == "bfloat16"
 
