@@ -14,20 +14,20 @@ from acga_lib.benchmark.world.palette import RGB, partner, shade
 #: Half the side of the canvas in units: room for raised arms and spread wings.
 REACH = 0.95
 _SHIFT = 4
+#: Angles of the points of an ellipse, and of one end of a limb.
+_AROUND, _HALF = np.linspace(0, 2 * np.pi, 28, endpoint=False), np.linspace(0, np.pi, 9)
+_CIRCLE = np.stack([np.cos(_AROUND), np.sin(_AROUND)], 1)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> np.ndarray:
     """Outline [28, 2] of an ellipse around (x, y)."""
-    around = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-    points = np.stack([rx * np.cos(around), ry * np.sin(around)], 1)
-    return turn(points, angle) + np.array([x, y])
+    return turn(_CIRCLE * (rx, ry), angle) + np.array([x, y])
 
 
 def capsule(p: np.ndarray, q: np.ndarray, start: float, end: float) -> np.ndarray:
     """Outline [18, 2] of a limb from `p` to `q` with radii `start` and `end`."""
     across = np.arctan2(q[1] - p[1], q[0] - p[0]) + np.pi / 2
-    half = np.linspace(0, np.pi, 9)
-    back, front = across + half, across + np.pi + half
+    back, front = across + _HALF, across + np.pi + _HALF
     return np.concatenate(
         [
             np.asarray(p) + start * np.stack([np.cos(back), np.sin(back)], 1),

@@ -106,8 +106,7 @@ def sample_scene(*, seed: int, split: str, index: int, attempt: int = 0) -> Draf
         # A cast and its sizes get many chances, so that fast and large ones are not crowded out.
         for _ in range(LAYOUT_TRIES):
             scene = _compose(cast, cue, frame, sizes, split, random)
-            tracks = planned_tracks(scene)
-            if not _fits(tracks) or _hidden(scene):
+            if _hidden(scene) or (tracks := _fitting(scene)) is None:
                 continue
             if describe(scene, tracks, cues=cues, seed=scene.seed) is not None:
                 return Draft(scene, cues)
@@ -137,7 +136,7 @@ def trunk_scene(*, seed: int, index: int) -> Scene:
                 instances=tuple(placed), background=background, frames=TRUNK_FRAMES,
                 height=height, width=WIDTH, seed=draw_seed(random), split="trunk",
             )  # fmt: skip
-            if len(cast) == 1 or _fits(planned_tracks(scene)):
+            if len(cast) == 1 or _fitting(scene):
                 return scene
         if len(cast) > 1:
             cast.pop()
@@ -150,10 +149,14 @@ def planned_tracks(scene: Scene) -> tuple[Track, ...]:
         path = poses(one, frames=scene.frames, split=scene.split)
         x = np.array([one.x + pose.dx for pose in path])
         y = np.array([one.y + pose.dy for pose in path])
-        across, half = x * scene.width / scene.height, one.size / 2
-        wide = half * ASPECT[one.actor]
-        tracks.append(Track(x, y, np.stack([across - wide, y - half, across + wide, y + half])))
+        tracks.append(_track(one, x, y, scene))
     return tuple(tracks)
+
+
+def _track(one: Instance, x: np.ndarray, y: np.ndarray, scene: Scene) -> Track:
+    across, half = x * scene.width / scene.height, one.size / 2
+    wide = half * ASPECT[one.actor]
+    return Track(x, y, np.stack([across - wide, y - half, across + wide, y + half]))
 
 
 def _scheduled(seed: int, split: str, index: int) -> str:
@@ -199,7 +202,20 @@ def _place(
     return replace(one, x=x, y=y, size=size)
 
 
-def _fits(tracks: tuple[Track, ...]) -> bool:
+def _fitting(scene: Scene) -> tuple[Track, ...] | None:
+    """The planned tracks, None where they do not fit.
+
+    Most layouts fail in the middle frame already, where everyone is at their `x`, `y`; looking
+    there first spares them the poses.
+    """
+    middle = [_track(one, np.array([one.x]), np.array([one.y]), scene) for one in scene.instances]
+    if not _fits(middle):
+        return None
+    tracks = planned_tracks(scene)
+    return tracks if _fits(tracks) else None
+
+
+def _fits(tracks: Sequence[Track]) -> bool:
     """Whether all planned boxes stay mostly in the frame and mostly clear of one another."""
     for number, one in enumerate(tracks):
         if min(one.x.min(), one.y.min(), 1 - one.x.max(), 1 - one.y.max()) < 0.08:
