@@ -26,13 +26,18 @@ class SentenceLSTM(nn.Module):
     """The last state of an LSTM over a learned word embedding (Hu et al. 2016).
 
     Words are numbers (`text.Vocabulary`), padded on the left; as in Hu et al.'s code the padding
-    is read like a word.
+    is read like a word. (Li et al.'s begins at the first word.) Biases start at 0, that of the
+    forget gate at `forget_bias`: at 0 the LSTM first forgets half of what it knows at every word.
     """
 
-    def __init__(self, vocabulary: int, features: int) -> None:
+    def __init__(self, vocabulary: int, features: int, *, forget_bias: float) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, features)
         self.lstm = nn.LSTM(features, features, batch_first=True)
+        with torch.no_grad():  # torch has two biases, which add up: in, forget, cell, out gate
+            for bias in map(self.lstm.get_parameter, ("bias_ih_l0", "bias_hh_l0")):
+                bias.zero_()
+            self.lstm.get_parameter("bias_ih_l0")[features : 2 * features] = forget_bias
 
     def forward(self, words: Tensor) -> Tensor:
         """Word numbers int64 [B, N] -> [B, D]."""
@@ -70,7 +75,7 @@ class Hu(nn.Module):
 
     def __init__(self, vocabulary: int, *, image: int, sentence: int, hidden: int) -> None:
         super().__init__()
-        self.language = SentenceLSTM(vocabulary, sentence)
+        self.language = SentenceLSTM(vocabulary, sentence, forget_bias=1.0)  # as in their code
         self.first = nn.Conv2d(sentence + image + COORDINATES, hidden, kernel_size=1)
         self.last = nn.Conv2d(hidden, 1, kernel_size=1)
         self.upsampling = Upsampling()
@@ -92,7 +97,7 @@ class Li(nn.Module):
 
     def __init__(self, vocabulary: int, *, image: int, sentence: int) -> None:
         super().__init__()
-        self.language = SentenceLSTM(vocabulary, sentence)
+        self.language = SentenceLSTM(vocabulary, sentence, forget_bias=0.0)  # as in their code
         self.filter = nn.Linear(sentence, image + COORDINATES)
         self.upsampling = Upsampling()
 

@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream, Upsampling
+from acga_lib.config import run_config
 from acga_lib.decoder import coordinates
 from acga_lib.experiment.networks import build_network
+from acga_lib.experiment.schedule import stretches
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS
 from acga_lib.model import Responses
@@ -55,6 +57,35 @@ def test_the_upsampling_starts_as_bilinear_interpolation():
     with torch.autocast("cpu", torch.bfloat16):  # where its one channel would take torch seconds
         assert torch.equal(Upsampling()(response), Upsampling()(response.float()))
         assert Upsampling()(response).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("network", "forget_bias"), [(Hu, 1.0), (Li, 0.0)])
+def test_the_sentence_goes_through_the_published_lstm(network, forget_bias):
+    # Hu et al.: TensorFlow's BasicLSTMCell, whose forget gate has a bias of 1; Li et al.: Caffe's.
+    hidden = {"hidden": 5} if network is Hu else {}
+    language = network(WORDS, image=7, sentence=6, **hidden).language
+    words = torch.randint(0, WORDS, (3, MAX_WORDS))
+    enter, keep = language.lstm.weight_ih_l0.T, language.lstm.weight_hh_l0.T
+    state = cell = torch.zeros(3, 6)
+    for word in words.T:
+        sums = language.embedding(word) @ enter + state @ keep
+        let_in, forget, new, out = sums.split(6, dim=1)
+        cell = cell * (forget + forget_bias).sigmoid() + let_in.sigmoid() * new.tanh()
+        state = cell.tanh() * out.sigmoid()
+    torch.testing.assert_close(language(words), state)
+
+
+def test_weight_decay_spares_biases_and_word_embeddings_as_in_hus_code():
+    hu = Hu(WORDS, image=7, sentence=6, hidden=5)
+    [stretch] = stretches(run_config(method="hu", profile="toy"), samples=8)[:1]
+    groups = stretch.optimizer(hu).param_groups
+    decayed = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
+    names = {name for name, p in hu.named_parameters() if id(p) in decayed}
+    assert names == {
+        "language.lstm.weight_ih_l0", "language.lstm.weight_hh_l0", "first.weight", "last.weight",
+        "upsampling.weight",
+    }  # fmt: skip
+    assert sum(len(group["params"]) for group in groups) == len(list(hu.parameters()))
 
 
 def test_hu_is_two_convolutions_over_the_normalised_sentence_image_and_the_place():

@@ -34,12 +34,21 @@ class Stretch:
         return factor * self.stage.learning_rate * 0.1**passed
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """A fresh optimiser of what is trained; weight decay spares biases and other vectors."""
-        decay = self.stage.weight_decay
-        trained = [p for p in model.parameters() if p.requires_grad]
+        """A fresh optimiser of what is trained.
+
+        Weight decay spares biases and other vectors, and word embeddings, as in Hu et al.'s code:
+        a rare word has few gradients to set against it, and fades.
+        """
+        decayed: list[nn.Parameter] = []
+        spared: list[nn.Parameter] = []
+        for module in model.modules():
+            for parameter in module.parameters(recurse=False):
+                matrix = parameter.dim() > 1 and not isinstance(module, nn.Embedding)
+                if parameter.requires_grad:
+                    (decayed if matrix else spared).append(parameter)
         groups = [
-            {"params": [p for p in trained if p.dim() > 1], "weight_decay": decay},
-            {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
+            {"params": decayed, "weight_decay": self.stage.weight_decay},
+            {"params": spared, "weight_decay": 0.0},
         ]
         if self.stage.optimizer == "sgd":
             return torch.optim.SGD(groups, lr=self.stage.learning_rate, momentum=0.9)
