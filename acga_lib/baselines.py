@@ -78,6 +78,9 @@ class Hu(nn.Module):
         self.language = SentenceLSTM(vocabulary, sentence, forget_bias=1.0)  # as in their code
         self.first = nn.Conv2d(sentence + image + COORDINATES, hidden, kernel_size=1)
         self.last = nn.Conv2d(hidden, 1, kernel_size=1)
+        for layer, std in ((self.first, 0.05), (self.last, 0.1)):  # as in their code
+            nn.init.normal_(layer.weight, std=std)
+            nn.init.zeros_(layer.get_parameter("bias"))
         self.upsampling = Upsampling()
 
     def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
