@@ -26,18 +26,22 @@ class Stretch:
     first: int
     end: int
 
+    def factor(self, profile: Profile) -> float:
+        """By how much the published rate is raised: that of SGD, which few steps slow down most."""
+        return profile.training.sgd_factor if self.stage.optimizer == "sgd" else 1.0
+
     def learning_rate(self, step: int, profile: Profile) -> float:
-        """The stage's schedule at a step of the run; of SGD, times the profile's factor."""
-        factor = profile.training.sgd_factor if self.stage.optimizer == "sgd" else 1.0
+        """The stage's schedule at a step of the run, times the profile's factor."""
         done = (step - self.first) / (self.end - self.first)
         passed = sum(done >= division for division in self.stage.divisions)
-        return factor * self.stage.learning_rate * 0.1**passed
+        return self.factor(profile) * self.stage.learning_rate * 0.1**passed
 
-    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+    def optimizer(self, model: nn.Module, profile: Profile) -> torch.optim.Optimizer:
         """A fresh optimiser of what is trained.
 
         Weight decay spares biases and other vectors, and word embeddings, as in Hu et al.'s code:
-        a rare word has few gradients to set against it, and fades.
+        a rare word has few gradients to set against it, and fades. A raised rate does not raise it:
+        a step shrinks the weights by rate x decay, which stays as published.
         """
         decayed: list[nn.Parameter] = []
         spared: list[nn.Parameter] = []
@@ -47,7 +51,7 @@ class Stretch:
                 if parameter.requires_grad:
                     (decayed if matrix else spared).append(parameter)
         groups = [
-            {"params": decayed, "weight_decay": self.stage.weight_decay},
+            {"params": decayed, "weight_decay": self.stage.weight_decay / self.factor(profile)},
             {"params": spared, "weight_decay": 0.0},
         ]
         if self.stage.optimizer == "sgd":

@@ -148,7 +148,7 @@ def train(
         disable=not (progress and main),
     )  # fmt: skip
     for stretch in (one for one in plan if state.step < one.end):
-        tools = stretch.optimizer(model), execution.scaler(device)
+        tools = stretch.optimizer(model, config.scale), execution.scaler(device)
         if saved and state.step > stretch.first:
             _restore(saved, *tools)
         for done in _steps(config, model, data, stretch, tools, state, device, execution):

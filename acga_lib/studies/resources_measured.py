@@ -53,7 +53,7 @@ def measure(
         data = SampleTensors(samples, store=store, vectors=WordVectors.load())
         model = training.build_model(config, trunk=weights, trained={}).to(device).train()
         (stretch,), state = stretches(config, len(data)), Progress()
-        tools, seconds = (stretch.optimizer(model), how.scaler(device)), []
+        tools, seconds = (stretch.optimizer(model, config.scale), how.scaler(device)), []
         for _ in range(1 if device == "cpu" else 2):
             start = time.perf_counter()
             done = next(training._steps(config, model, data, stretch, tools, state, device, how))
