@@ -50,7 +50,8 @@ class Training:
 
     epochs: int
     batch_size: int
-    #: of the published learning rates of methods trained with SGD, which few steps slow down most
+    #: of the published learning rates of methods trained with SGD, which few steps slow down most;
+    #: a step still shrinks the weights as published
     sgd_factor: float
     by_frame: bool  #: the sentences of a frame follow each other; the paper's order is random
     linear_std: float  #: of the first weights of the attentions' linear layers; authors: 0.02
