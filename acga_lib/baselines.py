@@ -3,8 +3,8 @@
 Hu et al. 2016 and Li et al. 2017 segment the still annotated frame; Gavrilyuk et al. 2018 the clip.
 Each is the published architecture; a profile scales its widths. What differs: all masks are cut at
 half of the response's maximum, as ACGA's are (Sec. 3.4), and VGG-16 is never trained. Hu et al. cut
-at a probability of one half, start from a network that was trained for detection, and go on
-training VGG-16's fully connected layers.
+at a probability of one half. Both they and Li et al. start from a network that was trained for
+detection, and go on training VGG-16's fully connected layers.
 """
 
 from collections.abc import Sequence
