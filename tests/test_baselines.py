@@ -95,6 +95,24 @@ def test_a_step_shrinks_matrices_as_published_and_spares_biases_and_word_embeddi
         torch.testing.assert_close(parameter.detach(), shrunk, rtol=1e-9, atol=0)
 
 
+@pytest.mark.parametrize(("stage", "side"), list(zip(METHODS["li"].stages, (16, 512), strict=True)))
+def test_lis_decay_weighs_as_much_beside_our_mean_as_published_beside_caffes_sum(stage, side):
+    small, large = torch.randn(2, 16, 16), torch.randn(2, 512, 512)
+    masks = (torch.rand(2, 512, 512) < 0.3).float()
+    truth = masks if side == 512 else F.max_pool2d(masks[:, None], 32)[:, 0]
+    weight = torch.randn(7)
+    logits = large if side == 512 else small
+    summed = F.binary_cross_entropy_with_logits(logits, truth, reduction="sum") / 2  # of a batch
+    caffe = summed + 5e-4 / 2 * weight.square().sum()
+    ours = segmentation_loss(
+        Responses(small, None, large), masks,
+        foreground_weight=METHODS["li"].foreground_weight,
+        resolution_weights=stage.resolutions, coarse_truth=stage.coarse_truth,
+    )  # fmt: skip
+    ours = ours + stage.weight_decay / 2 * weight.square().sum()
+    torch.testing.assert_close(side**2 * ours, caffe, rtol=1e-5, atol=0)
+
+
 def test_hu_is_two_convolutions_over_the_normalised_sentence_image_and_the_place():
     torch.manual_seed(0)
     hu = Hu(20, image=6, sentence=5, hidden=4).eval()
