@@ -121,19 +121,32 @@ def dynamic_convolution(features: Tensor, filters: Tensor) -> Tensor:
     return torch.einsum("bchw,bc->bhw", torch.cat([features, place], dim=1), filters)
 
 
+class WordPairs(nn.Conv1d):
+    """Gavrilyuk et al.'s text encoder: one 1-D convolution over the words, k=2, ReLU."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features, features, kernel_size=2)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Word vectors [B, N, D] -> [B, N - 1, D]."""
+        return F.relu(super().forward(words.transpose(1, 2))).transpose(1, 2)
+
+
 class Gavrilyuk(nn.Module):
     """Gavrilyuk et al. 2018, one stream: a tanh filter of the sentence at each resolution.
 
     Without official code; where notes of third parties leave it open, the 8 coordinates of Hu et
-    al. are used. The finest response is the answer.
+    al. are used. The finest response is the answer. `text` encodes the words: `WordPairs`, or
+    `TextEncoder`, with which it is the Baseline of Table 3 but for the change that the paper names
+    (Sec. 4.4), a fully convolutional network in place of these dynamic convolutions.
     """
 
     def __init__(
-        self, *, trunk_width: float, hidden: tuple[int, int], text_features: int = 300,
-        vision_length: float = 1.0,
+        self, text: nn.Module, *, trunk_width: float, hidden: tuple[int, int],
+        text_features: int = 300, vision_length: float = 1.0,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.text = nn.Conv1d(text_features, text_features, kernel_size=2)
+        self.text = text
         self.visual_encoder = VisualEncoder(trunk_width, length=vision_length)
         channels = (self.visual_encoder.channels, *hidden)
         self.deconv_medium = Deconv(channels[0], channels[1])
@@ -142,7 +155,7 @@ class Gavrilyuk(nn.Module):
 
     def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
         """Mixed_4e [U, 528, T/4, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
-        sentence = F.relu(self.text(words.transpose(1, 2))).amax(dim=2)
+        sentence = self.text(words).amax(dim=1)
         small = self.visual_encoder(features, clips)
         medium = self.deconv_medium(small)
         maps = (small, medium, self.deconv_large(medium))

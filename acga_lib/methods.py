@@ -42,12 +42,13 @@ class MethodConfig:
     `foreground_weight`: P of Eq. 15, 1.5 with "+WBCE" (Sec. 4.2), 1 without. `attention`: Eq. 3-9
     ("+ATT"); without it, the sentence is its maximum over words, repeated at every pixel and
     concatenated. Beside the network of [6], the row "gavrilyuk", the Baseline also has the text
-    encoder and the training of ACGA: it is where the ablation starts, not [6] with one change.
+    encoder and the training of ACGA: it is where the ablation starts, not [6] with one change. The
+    row "dynamic" lies between them: [6]'s convolutions with that text encoder and that training.
     """
 
     name: str
     title: str
-    network: str  #: "acga", "gavrilyuk", "hu", "li", or "two_stream"
+    network: str  #: "acga", "dynamic", "gavrilyuk", "hu", "li", or "two_stream"
     modality: str = "rgb"  #: features: "rgb" or "flow" of a clip, "image" of the annotated frame
     fusion: bool = False
     foreground_weight: float = 1.0
@@ -128,6 +129,11 @@ METHODS = {
         MethodConfig(
             name="gavrilyuk_two_stream", title="Gavrilyuk et al. 2018 (RGB + Flow)",
             network="two_stream", streams=("gavrilyuk", "gavrilyuk_flow"),
+        ),
+        # Between [6] and the Baseline: [6]'s convolutions; the text encoder and training of ACGA.
+        MethodConfig(
+            name="dynamic", title="Baseline, dynamic convolution", network="dynamic",
+            stages=_ACGA,
         ),
         MethodConfig(name="baseline", title="Baseline", network="acga", stages=_ACGA),
         MethodConfig(

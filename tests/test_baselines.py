@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream, Upsampling
+from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream, Upsampling, WordPairs
 from acga_lib.config import run_config
 from acga_lib.decoder import coordinates
 from acga_lib.experiment.networks import build_network
@@ -143,7 +143,7 @@ def test_li_is_the_product_of_a_sigmoid_filter_and_every_pixel():
 
 def test_gavrilyuk_filters_every_resolution_with_a_tanh_of_the_sentence():
     torch.manual_seed(0)
-    model = Gavrilyuk(trunk_width=0.25, hidden=(8, 4)).eval()
+    model = Gavrilyuk(WordPairs(300), trunk_width=0.25, hidden=(8, 4)).eval()
     features, words = torch.randn(1, 132, 4, 2, 2).relu(), torch.randn(1, MAX_WORDS, 300)
     responses = model(features, words)
     pairs = torch.cat([words[0, :-1], words[0, 1:]], dim=1)  # words i and i + 1
@@ -202,7 +202,9 @@ def test_hus_coarse_truth_is_foreground_as_soon_as_one_pixel_is():
 
 def test_two_streams_are_two_parts_rgb_and_one_part_flow():
     widths = {0.25: 132, 0.125: 66}  # need not be alike
-    one, other = (Gavrilyuk(trunk_width=width, hidden=(8, 4)).eval() for width in widths)
+    one, other = (
+        Gavrilyuk(WordPairs(300), trunk_width=width, hidden=(8, 4)).eval() for width in widths
+    )
     features, words = torch.randn(1, 132 + 66, 4, 2, 2), torch.randn(1, MAX_WORDS, 300)
     fused = TwoStream([one, other])(features, words)
     rgb, flow = one(features[:, :132], words), other(features[:, 132:], words)

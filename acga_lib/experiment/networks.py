@@ -2,14 +2,14 @@
 
 from torch import nn
 
-from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream
+from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream, WordPairs
 from acga_lib.config import data_file
 from acga_lib.files.word_files import load_large
 from acga_lib.i3d import scaled
 from acga_lib.methods import METHODS, MethodConfig
-from acga_lib.model import ACGA
+from acga_lib.model import ACGA, TextEncoder
 from acga_lib.profiles import WORD_VECTORS, Profile
-from acga_lib.text import Vocabulary, WordVectors
+from acga_lib.text import WORD_DIM, Vocabulary, WordVectors
 
 
 def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
@@ -21,9 +21,10 @@ def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
             return ACGA(
                 method, trunk_width=width, head_width=size.head_width, vision_length=vision_length
             )
-        case "gavrilyuk":
+        case "gavrilyuk" | "dynamic":
+            text = WordPairs(WORD_DIM) if method.network == "gavrilyuk" else TextEncoder(WORD_DIM)
             hidden = scaled(256, size.head_width), scaled(128, size.head_width)
-            return Gavrilyuk(trunk_width=width, hidden=hidden, vision_length=vision_length)
+            return Gavrilyuk(text, trunk_width=width, hidden=hidden, vision_length=vision_length)
         case "hu" | "li":
             # No trunk is in them: their LSTM is made as much smaller as the other methods' trunk.
             image, sentence = scaled(1000, size.image_width), scaled(1000, size.trunk_width)
