@@ -23,7 +23,7 @@ export $(GIVEN)
 
 # make itself would take a misspelt SEED=3 without a word.
 OTHERS := PYTHON BIN DECODE VERBOSE SHELL MAKEFLAGS
-$(foreach name,$(filter-out $(OTHERS),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(error nothing here reads $(name); choose from: $(GIVEN) PYTHON)))
+$(foreach name,$(filter-out $(OTHERS),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(error nothing here reads $(name); choose from: $(GIVEN) PYTHON DECODE VERBOSE)))
 
 # A container often forbids bytecode; every job would then compile torch anew, seconds each.
 unexport PYTHONDONTWRITEBYTECODE

@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import copy2
 
-from acga_lib.config import RunConfig
+from acga_lib.config import HEADLINE_RUN, RunConfig
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.methods import METHODS, REFERIT
 from acga_lib.published import TABLE_1, TABLE_2, TABLE_3
@@ -93,7 +93,7 @@ rule all:
         f"results/figures/figure4-{ID}.png",
         f"results/tables/summary-{ID}.csv",
         "results/index.html",
-        "results/playground.html" if EMBEDDED else [],
+        "results/playground.html" if HEADLINE_RUN.startswith(f"{ID}-") else [],
 
 # Snakemake deletes a record before it is made anew. Of a training that nobody wants to repeat for
 # that, a copy waits where `train_or_load` looks for one.
@@ -111,7 +111,7 @@ def lists(wildcards):
     No input, since Snakemake reads braces in a file's name.
     """
     folders = [Path(root) / part for root in ROOTS.values() if root
-               for part in ("", "Release", "text_annotations")]
+               for part in ("", "Release", "text_annotations", "data")]
     paths = [path for folder in folders for ext in ("csv", "txt", "json", "p")
              for path in sorted(folder.glob(f"*.{ext}"))]
     return sha256(b"".join(sha256(path.read_bytes()).digest() for path in paths)).hexdigest()

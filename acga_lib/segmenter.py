@@ -120,8 +120,9 @@ class Segmenter:
     def from_run(cls, path: str | Path) -> Self:
         """Load what the run record `results/runs/<run>.json` describes.
 
-        Raises CheckpointError when the record, the weights beside it or its frozen networks are
-        missing or damaged, or when those are not the ones that the run was trained on.
+        Raises CheckpointError when the record or the weights beside it are missing or damaged, or
+        when its frozen networks are not the ones that the run was trained on; DataError when those
+        or the word vectors are missing.
         """
         model, record = load_run(path)
         profile = Profile.from_record(record["config"]["profile"])

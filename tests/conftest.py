@@ -36,7 +36,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def toy_root(tmp_path_factory) -> Path:
-    """A generated benchmark of 4 training and 2 test videos, to be read only."""
+    """A generated benchmark of 8 training and 4 test videos, to be read only."""
     root = tmp_path_factory.mktemp("data") / "tiny"
     generate_a2d_like(root, train_videos=8, test_videos=4, seed=0, workers=1, progress=False)
     return root

@@ -160,6 +160,21 @@ def test_gavrilyuk_filters_every_resolution_with_a_tanh_of_the_sentence():
     assert [r.shape[-1] for r in responses[:3]] == [2, 8, 32]
 
 
+def test_the_row_between_them_has_the_words_of_the_baseline_and_the_filters_of_gavrilyuk():
+    between, baseline = (build_network(METHODS[name], PROFILES["quick"]).eval()
+                         for name in ("dynamic", "baseline"))  # fmt: skip
+    assert METHODS["dynamic"].stages == METHODS["baseline"].stages != METHODS["gavrilyuk"].stages
+    between.text.load_state_dict(baseline.text_encoder.state_dict())
+    between.visual_encoder.load_state_dict(baseline.visual_encoder.state_dict())
+    features, words = torch.randn(1, 264, 4, 2, 2).relu(), torch.randn(1, MAX_WORDS, 300)
+    sentence = baseline.text_encoder(words)[0].amax(dim=0)  # what the Baseline concatenates
+    weights = torch.tanh(between.filters[0](sentence))
+    vision = baseline.visual_encoder(features)[0]
+    place = coordinates(2, 2, like=vision)[0]
+    expected = torch.einsum("c,chw->hw", weights, torch.cat([vision, place]))
+    torch.testing.assert_close(between(features, words).small[0], expected, atol=1e-4, rtol=1e-4)
+
+
 def test_gavrilyuks_logistic_loss_is_ours_with_both_weights_one():
     responses = Responses(*(torch.randn(2, side, side) for side in (4, 16, 64)))
     masks = torch.zeros(2, 64, 64)

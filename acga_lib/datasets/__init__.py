@@ -10,7 +10,8 @@ from acga_lib.datasets.referit import ReferIt
 from acga_lib.datasets.sample import Sample
 from acga_lib.errors import ConfigError
 
-#: Reader of each benchmark; a new one needs a line here and nothing else.
+#: Reader of each benchmark; a new one needs a line here, and to be trained on, one in
+#: `config.DATASETS`.
 READERS: MappingProxyType[str, Callable[..., Sequence[Sample]]] = MappingProxyType(
     {"a2d": A2DSentences, "jhmdb": JHMDBSentences, "referit": ReferIt}
 )

@@ -46,6 +46,7 @@ BADGE = (
 MARKERS = {
     "Release/videoset.csv": "dataset = 'a2d', data_root",
     "jhmdb_annotation.txt": "jhmdb_root",
+    "data/referit_query_trainval.json": "referit_root",
 }
 
 

@@ -200,7 +200,7 @@ def reproduce(options: argparse.Namespace) -> str:
         given = folder(getattr(options, root), root)
         if given and not Path(given).is_dir():
             raise DataError(f"{given}: no such folder; {root.upper()} names the dataset's")
-        setattr(options, root, given)
+        setattr(options, root, given and str(Path(given).resolve()))  # jobs run in ROOT
     if not 1 <= options.seeds <= MAX_SEED:
         raise ConfigError(f"SEEDS is how many seeds to run, from 1, not {options.seeds}")
     environment = os.environ | {

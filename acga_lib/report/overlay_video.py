@@ -47,6 +47,8 @@ def write_overlay(
     shown = showing(video)
     if out.exists() and out.samefile(shown.path):
         raise ConfigError(f"{out}: is the video itself and would be lost: choose another name")
+    if masks is not None and masks.exists() and masks.samefile(shown.path):
+        raise ConfigError(f"{masks}: holds the frames, which masks would replace: choose another")
     with replacing(out, "a video") as temporary:
         drawn = _drawn(segmenter, shown, query, every=every, masks=masks, progress=progress)
         return write_mp4(temporary, drawn, rate=shown.rate)

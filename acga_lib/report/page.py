@@ -22,7 +22,7 @@ from acga_lib.files.records import Record, is_proper, read_run, read_runs
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.methods import METHODS
-from acga_lib.profiles import HEADLINES
+from acga_lib.profiles import HEADLINES, PROFILES
 from acga_lib.published import A2D_SENTENCES, JHMDB_SENTENCES, TABLE_1, TABLE_3
 from acga_lib.report import findings, tables
 from acga_lib.report.lessons import lesson_page
@@ -56,7 +56,7 @@ def page(results: Path = RESULTS) -> str:
     """
     records = _every_run(results)
     first = findings.headline(records)
-    found = [*(results / "tables").glob("*-*-*.csv"), *(results / "figures").glob("*-*-*.png")]
+    found = [*(results / "tables").glob("*-*-*.csv"), *_figures(results)]
     others = sorted({_named(path)[1:] for path in found} - {first})
     shown = _shown(first, results) if first else []
     sections = [
@@ -141,9 +141,15 @@ def _tables(group: Group, results: Path) -> str:
     return _KEY + "".join(_table(path, results) for path in sorted(paths, key=_subject))
 
 
+def _figures(results: Path) -> list[Path]:
+    """The figures there are; those of networks on the videos of another profile are left out."""
+    paths = (results / "figures").glob("*-*-*.png")
+    return [path for path in paths if not re.search(rf"-on-({'|'.join(PROFILES)})$", path.stem)]
+
+
 def _pictures(group: Group, results: Path) -> list[Path]:
     """The figures of some data and profile, that of the first screen first."""
-    paths = (results / "figures").glob("*-*-*.png")
+    paths = _figures(results)
     return sorted((path for path in paths if _named(path)[1:] == group), key=_subject)
 
 

@@ -52,15 +52,17 @@ def as_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+#: What `judged` holds ACGA against.
+AGAINST = "gavrilyuk"
 #: "So many of the other methods more (this one most)", or less and least.
 WORDS = {"largest": ("more", "the most"), "smallest": ("less", "the least")}
 
 
 def judged(
     records: Sequence[Record], what: str, read: Callable[[Record], float], *,
-    against: str = "gavrilyuk", best: str = "largest",
+    best: str = "largest",
 ) -> str:  # fmt: skip
-    """One plain sentence on ACGA's place in a number, and its distance to another method.
+    """One plain sentence on ACGA's place in a number, and its distance to Gavrilyuk et al. on RGB.
 
     read: the number of a record, in [0, 1]; best: "largest" or "smallest". The distance is paired
     by seed, and no larger than its deviation it supports no claim, as in `tables.judged`.
@@ -76,7 +78,7 @@ def judged(
         f"({TABLE_1.title(order[0])} {most}, {means[order[0]]:.1f})"
         if ahead else f"{most} of {len(order)} methods"
     )  # fmt: skip
-    one, two = ({seed_of(r): read(r) for r in groups.get(name, ())} for name in ("acga", against))
+    one, two = ({seed_of(r): read(r) for r in groups.get(name, ())} for name in ("acga", AGAINST))
     gains = pd.Series([100 * (one[seed] - two[seed]) for seed in sorted(one.keys() & two.keys())])
     if gains.empty:
         return f"{place}."
@@ -86,7 +88,7 @@ def judged(
     else:
         within = abs(gains.mean()) <= gains.std()
         claim = f"{len(gains)} seeds" + ("; within the spread, so no claim" if within else "")
-    return f"{place}; {gain} points against {TABLE_1.title(against)} ({claim})."
+    return f"{place}; {gain} points against {TABLE_1.title(AGAINST)} ({claim})."
 
 
 def note(records: Sequence[Record]) -> str:

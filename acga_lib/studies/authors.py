@@ -34,6 +34,7 @@ from acga_lib.datasets import Sample, open_dataset
 from acga_lib.datasets.authors_files import AuthorsFiles, AuthorsSample
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.experiment.results import environment
+from acga_lib.files.paths import given_path
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.hashes import file_hash
@@ -158,7 +159,8 @@ def scored(options: argparse.Namespace) -> dict[str, Any]:
             untouched = UntouchedMasks(
                 open_dataset("a2d", root=options.release, split=options.split)
             )
-        model = ACGA.from_authors(options.checkpoint)
+        checkpoint = given_path(options.checkpoint, "the checkpoint")
+        model, weights = ACGA.from_authors(checkpoint), file_hash(checkpoint)
         scores = score(model, files, untouched=untouched, device=device)
         return {
             "run_id": f"authors-{_dataset(files.root)}-{options.split}",
@@ -166,7 +168,7 @@ def scored(options: argparse.Namespace) -> dict[str, Any]:
             "metrics_authors": scores["authors"],
             "ground_truth": "untouched" if untouched else "mask.h5",
             "samples": {options.split: len(files)},
-            "weights": file_hash(options.checkpoint),
+            "weights": weights,
             "files": {path.name: path.stat().st_size for path in files.paths},
             "parameters": sum(p.numel() for p in model.parameters()),
             "seconds": round(time.perf_counter() - start, 1),
@@ -212,7 +214,9 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> str:
         record = scored(options)
         print(table(record))
-        output = options.output or ROOT / "results" / "authors" / f"{record['run_id']}.json"
+        output = ROOT / "results" / "authors" / f"{record['run_id']}.json"
+        if options.output:
+            output = given_path(options.output, "the record")
         write_text(output, json.dumps(record, indent=1) + "\n")
         return f"Record: {output}"
 

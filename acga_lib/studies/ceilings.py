@@ -1,8 +1,9 @@
 """How well a faultless response of a given size scores, and what the two mAPs make of one result.
 
-A response of 32² cells cannot follow a finger. `python -m acga_lib.studies.ceilings` puts numbers
-on that with the real test masks of A2D Sentences, which may not be redistributed; what it measures
-goes into a small record, `results/ceilings.json`, which notebook 11 reads.
+A response of 32² cells cannot follow a finger. `python -m acga_lib.studies.ceilings <masks>
+<predictions>` puts numbers on that with the real test masks of A2D Sentences, which may not be
+redistributed; what it measures goes into a small record, `results/ceilings.json`, which notebook 11
+reads.
 """
 
 import argparse
@@ -44,8 +45,6 @@ KINDS = ("coverage", "mask")
 SQUARE = 512
 #: The record repeats its measurement on every so-many-th mask: what a notebook can check quickly.
 EVERY = 20
-#: How the same predictions are ranked for COCO's average precision.
-RANKINGS = ("as given", "perfect", "without information", "reversed")
 _SHUFFLES = 5
 
 Encoded = dict[str, Any]  #: a mask in COCO's run-length encoding
@@ -67,20 +66,23 @@ def read_truths(path: Path) -> dict[str, Encoded]:
     Raises:
         DataError: missing file, or not such a list.
     """
-    return {row["image_id"]: row["segmentation"] for row in _rows(path, "annotations")}
+    return {row["image_id"]: row["segmentation"] for row in _rows(path, "annotations", _MASK)}
 
 
 def read_predictions(path: Path) -> dict[str, tuple[Encoded, float]]:
     """Scored predictions: image id → mask and score. Raises as `read_truths`."""
-    rows = _rows(path, "predictions")
+    rows = _rows(path, "predictions", (*_MASK, "score"))
     return {row["image_id"]: (row["segmentation"], row["score"]) for row in rows}
 
 
-def _rows(path: Path, key: str) -> list[dict[str, Any]]:
+_MASK = ("image_id", "segmentation")
+
+
+def _rows(path: Path, key: str, wanted: Sequence[str]) -> list[dict[str, Any]]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))[key]
-        if not all({"image_id", "segmentation"} <= set(row) for row in rows) or not rows:
-            raise ValueError("a row lacks image_id or segmentation")
+        if not all(set(wanted) <= set(row) for row in rows) or not rows:
+            raise ValueError(f"a row lacks one of {', '.join(wanted)}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: no COCO masks under {key!r} ({error!r}): fetch it again"
@@ -209,7 +211,7 @@ def read_record(path: Path = RECORD) -> dict[str, Any]:
     except (OSError, ValueError, TypeError) as error:
         raise DataError(
             f"{path}: not a record of ceilings ({error}): restore it with git, or make it with "
-            "python -m acga_lib.studies.ceilings"
+            "python -m acga_lib.studies.ceilings <masks> <predictions>"
         ) from error
     return record
 

@@ -147,9 +147,14 @@ def robustness_or_load(
         "weights": file_hash(path.with_suffix(".safetensors")),
         "data": inputs.tensors(samples).fingerprint,
         "lists": "+".join(map(file_hash, lists)),
-        "noise": " ".join(map(str, (*NOISE, *FILLERS))),
+        "noise": _noise(),
     }
     return _kept(kept, made_from, compute)
+
+
+def _noise() -> str:
+    """How many noise words are added, and which."""
+    return " ".join(map(str, (*NOISE, *FILLERS)))
 
 
 def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] | None:
@@ -157,6 +162,7 @@ def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] 
     try:
         run, record = read_json(path), read_json(kept)
         same = all(record[key] == run[key] for key in ("run_id", "config", "metrics"))
+        same = same and record["made_from"]["noise"] == _noise()
         return record if same and record["every"] == every else None
     except (DataError, KeyError, TypeError):
         return None  # missing, or damaged

@@ -150,7 +150,10 @@ def test_a_gpu_is_named_and_datasets_on_drive_are_found(tmp_path, monkeypatch, c
         is_available=lambda: True, get_device_name=lambda _: "Tesla T4",
         get_device_properties=lambda _: properties,
     )  # fmt: skip
-    files = ("real/a2d/Release/videoset.csv", "jhmdb/jhmdb_annotation.txt")
+    files = (
+        "real/a2d/Release/videoset.csv", "jhmdb/jhmdb_annotation.txt",
+        "referit/data/referit_query_trainval.json",
+    )  # fmt: skip
     drive = types.ModuleType("google.colab.drive")
     drive.mount = lambda folder: [(tmp_path / "drive/MyDrive" / f).touch() for f in files]
     for file in files:
@@ -164,6 +167,7 @@ def test_a_gpu_is_named_and_datasets_on_drive_are_found(tmp_path, monkeypatch, c
     found = capsys.readouterr().out
     assert f"dataset = 'a2d', data_root = '{mine / 'real' / 'a2d'}'\n" in found
     assert f": jhmdb_root = '{mine / 'jhmdb'}'\n" in found
+    assert f": referit_root = '{mine / 'referit'}'\n" in found
 
 
 @pytest.fixture

@@ -316,6 +316,13 @@ def test_figures_of_longer_trained_networks_stand_before_those_of_the_tables(run
     assert found == order
 
 
+def test_figures_of_networks_on_the_videos_of_another_profile_are_left_out(runs: Path) -> None:
+    figures_of = make_results(runs) / "figures"
+    (figures_of / "figure1-toy-toy.png").rename(figures_of / "figure1-toy-night-on-quick.png")
+    text = page.page(runs.parent)
+    assert "figure4-toy-toy.png" in text and "night-on" not in text
+
+
 def test_the_names_of_runs_are_folded(runs: Path) -> None:
     text = page.page(make_results(runs))
     unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)

@@ -89,6 +89,9 @@ def test_bad_files_are_named(tmp_path):
         path.write_text(text)
         with pytest.raises(DataError, match=r"masks\.json: no COCO masks"):
             ceilings.read_truths(path)
+    path.write_text('{"predictions": [{"image_id": 1, "segmentation": {}}]}')
+    with pytest.raises(DataError, match="lacks one of image_id, segmentation, score"):
+        ceilings.read_predictions(path)
     with pytest.raises(DataError, match="not a record of ceilings"):
         ceilings.read_record(path)
     with pytest.raises(DataError, match="1 predictions have no ground truth, first: b"):

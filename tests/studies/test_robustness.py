@@ -320,6 +320,7 @@ def write_records(results: Path, method: str, seed: int, level: float) -> None:
         "negatives": {"auc": level, "overlap": level},
         "samples": 3,
         "every": 2,
+        "made_from": {"noise": evaluation._noise()},
     }
     for folder, record in (("runs", run), ("robustness", run | measured)):
         (results / folder).mkdir(exist_ok=True)
@@ -335,12 +336,15 @@ def test_without_the_weights_the_kept_record_of_the_same_run_serves(folders: Pat
 
 
 @pytest.mark.parametrize(
-    "change", ["other samples", "another run", "not kept", "damaged", "never trained"]
+    "change",
+    ["other samples", "other noise", "another run", "not kept", "damaged", "never trained"],
 )
 def test_a_kept_record_of_anything_else_does_not_serve(folders: Path, change: str) -> None:
     run, kept = (folders / name / f"{ACGA.run_id}.json" for name in ("runs", "robustness"))
     if change == "another run":
         run.write_text(run.read_text().replace('"mean_iou": 1', '"mean_iou": 2'))
+    elif change == "other noise":
+        kept.write_text(kept.read_text().replace("really", "verily"))
     elif change == "damaged":
         kept.write_text(kept.read_text()[:-9])
     elif change in ("not kept", "never trained"):

@@ -170,8 +170,9 @@ def _trained(
     return model, losses
 
 
-def _schedule(done: float, *, rising: float = 0.1) -> float:
+def _schedule(done: float) -> float:
     """The learning rate's factor: up from a 25th, then down to zero along a cosine."""
+    rising = 0.1  # of the steps
     if done < rising:
         return 0.04 + 0.96 * done / rising
     return 0.5 + 0.5 * float(np.cos(np.pi * (done - rising) / (1 - rising)))
