@@ -160,7 +160,7 @@ def test_gavrilyuk_filters_every_resolution_with_a_tanh_of_the_sentence():
     assert [r.shape[-1] for r in responses[:3]] == [2, 8, 32]
 
 
-def test_the_row_between_them_has_the_words_of_the_baseline_and_the_filters_of_gavrilyuk():
+def test_the_row_dynamic_has_the_words_of_the_baseline_and_the_filters_of_gavrilyuk():
     between, baseline = (build_network(METHODS[name], PROFILES["quick"]).eval()
                          for name in ("dynamic", "baseline"))  # fmt: skip
     assert METHODS["dynamic"].stages == METHODS["baseline"].stages != METHODS["gavrilyuk"].stages
