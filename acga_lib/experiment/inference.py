@@ -69,7 +69,7 @@ def predictions(
             sample = data.samples[index]
             others = {**company[sample.video_id, sample.frame]}
             del others[sample.instance]
-            yield _predict(sample, logits, scoring, tuple(others.values()))
+            yield predict(sample, logits, scoring=scoring, others=tuple(others.values()))
 
 
 def _company(samples: Iterable[Sample]) -> dict[tuple[str, int], dict[int, Sample]]:
@@ -86,9 +86,10 @@ def respond(model: nn.Module, batch: Batch, device: str = "cpu") -> Responses:
     return model(batch.features.to(device), batch.words.to(device), clips)
 
 
-def _predict(
-    sample: Sample, logits: Tensor, scoring: str, others: tuple[Sample, ...]
+def predict(
+    sample: Sample, logits: Tensor, *, scoring: str = "original", others: tuple[Sample, ...] = ()
 ) -> Prediction:
+    """A sample's prediction from its response, logits [S, S]; scoring: one of `SCORINGS`."""
     square = logits.sigmoid().numpy()
     box = Letterbox(height=sample.height, width=sample.width, side=square.shape[0])
     response, target = box.restore_response(square), sample.mask()

@@ -1,7 +1,8 @@
 """What the paper claims and never measures: robustness to wording, and query-focused context.
 
-Four measures for any method, each on its own predictions; `measure` makes the record that notebook
-10 reads, `robustness_tables.py` puts several side by side.
+Four measures for any method, each on its own predictions, and for ACGA which of its parts hear a
+sentence; `measure` makes the record that notebook 10 reads, `robustness_tables.py` puts several
+side by side.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from acga_lib.errors import DataError
 from acga_lib.experiment.inference import Prediction, predictions, respond
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.metrics import iou
+from acga_lib.studies.patching import paths
 from acga_lib.text import MAX_WORDS, tokenize
 
 #: Words that say nothing about what is in the frame. All have a word vector, and none occurs in
@@ -145,7 +147,7 @@ def measure(
     device: str = "cpu",
     progress: bool = True,
 ) -> dict[str, Any]:
-    """All four measures on `samples`.
+    """All four measures on `samples`, and the `paths` of `patching.py`.
 
     paraphrases: other wordings, equally many of each instance; false_queries: sentences that fit
     nothing, by video; each sample takes that of its instance, or the video's last.
@@ -189,6 +191,10 @@ def measure(
             mass_other=None if off is None else float(off[:, 0].mean()),
         ),
         "negatives": negatives(own, false),
+        "paths": paths(
+            model, samples, as_tensors, noisy=[one[f"noise {NOISE[-1]}"] for one in asked],
+            another=[one.get("another", "") for one in asked], device=device, progress=progress,
+        ),
         "samples": len(samples),
     }  # fmt: skip
 
