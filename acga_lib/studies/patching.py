@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from acga_lib.attention import CrossGuidedAttention
+from acga_lib.attention import CrossGuidedAttention, LanguageGuidedVisionAttention, of_each
 from acga_lib.datasets import Sample
 from acga_lib.experiment.inference import predict, respond
 from acga_lib.experiment.tensors import SampleTensors
@@ -21,6 +21,8 @@ from acga_lib.metrics import iou
 from acga_lib.model import ACGA
 from acga_lib.text import tokenize
 
+#: The path on which every pixel gathers its context from all pixels alike (`equal_context`).
+EQUAL = "equal in Eq. 8"
 #: Which encoding of a sentence the attention over words (Eq. 4) and the gate (Eq. 5) read, of those
 #: that `encodings` makes. What reads "own" is undisturbed.
 PATHS = {
@@ -33,6 +35,7 @@ PATHS = {
     "another in Eq. 4": ("another", "own"),
     "another in Eq. 5": ("own", "another"),
     "another in both": ("another", "another"),
+    EQUAL: ("own", "own"),
 }
 
 
@@ -49,6 +52,25 @@ def patched(attention: CrossGuidedAttention, *, language: Tensor, vision: Tensor
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@contextmanager
+def equal_context(attention: LanguageGuidedVisionAttention, rows: Tensor) -> Iterator[None]:
+    """Within, every pixel gathers from all pixels alike, in the rows [B] of a batch that are true.
+
+    The attention that the network returns stays as it would have been.
+    """
+
+    def gather(part: nn.Module, given: Any, out: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        visual, _, clips = given
+        mean = of_each(part.get_submodule("value")(visual).mean(dim=1, keepdim=True), clips)
+        return torch.where(rows[:, None, None], mean, out[0]), out[1]
+
+    hook = attention.register_forward_hook(gather)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def added(own: Sequence[str], longer: Sequence[str]) -> list[int]:
@@ -120,7 +142,11 @@ def paths(
         language, vision = (
             torch.stack([encoded[i][PATHS[path][part]] for i, path in now]) for part in (0, 1)
         )
-        with patched(model.attention, language=language, vision=vision):
+        equal = torch.tensor([path == EQUAL for _, path in now], device=device)
+        with (
+            patched(model.attention, language=language, vision=vision),
+            equal_context(model.attention.vision, equal),
+        ):
             large = respond(model, batch, device).large
         for (i, path), logits in zip(now, large.float().cpu(), strict=True):
             prediction = predict(samples[i], logits)

@@ -16,7 +16,7 @@ from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.pipeline import Inputs
 from acga_lib.methods import METHODS
 from acga_lib.metrics import iou
-from acga_lib.studies.patching import PATHS, added, encodings, patched, paths
+from acga_lib.studies.patching import PATHS, added, encodings, equal_context, patched, paths
 from acga_lib.studies.robustness import with_fillers
 from acga_lib.text import WordVectors, tokenize
 
@@ -92,6 +92,21 @@ def test_each_attention_reads_the_words_it_is_given_and_nothing_else_changes(sam
     torch.testing.assert_close(answer.word_attention, weights)
     torch.testing.assert_close(answer.context_attention, context)
     torch.testing.assert_close(respond(model, batch).large, before)  # and afterwards its own
+
+
+def test_context_from_everywhere_alike_is_the_mean_of_the_values(tiny):
+    attention = network(tiny).attention.vision
+    draw = torch.Generator().manual_seed(0)
+    pixels = torch.rand(1, 9, attention.query.in_features, generator=draw)
+    words = torch.rand(2, 20, 300, generator=draw)
+    clips = torch.tensor([0, 0])  # two sentences about one clip
+    with torch.no_grad():
+        usual, weights = attention(pixels, words, clips)
+        with equal_context(attention, torch.tensor([False, True])):
+            vision, same = attention(pixels, words, clips)
+        mean = torch.full((9, 9), 1 / 9) @ attention.value(pixels[0])
+    torch.testing.assert_close(vision, torch.stack([usual[0], mean]))
+    assert torch.equal(same, weights) and torch.equal(attention(pixels, words, clips)[0], usual)
 
 
 def test_the_encodings_in_between_are_of_the_words_alone_and_of_their_neighbourhood():
