@@ -57,7 +57,7 @@ def sentences(results: Path, *, data: str, profile: str) -> list[str]:
         " ".join([*_level(records), *_against(records)]),
         *_limits(records), *_order(records), *_components(records), *_cues(records),
         *_control(records, controls), *_transfer(transferred),
-        *_noise(_robustness(results, data, profile)),
+        *_noise(_robustness(results, data, profile)), *_paths(_robustness(results, data, profile)),
     ]  # fmt: skip
     return [_printed(sentence) for sentence in told]
 
@@ -199,6 +199,22 @@ def _noise(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[str]
         yield (
             f"With {count} noise words in the sentence, ACGA's mean IoU changes by "
             f"{losses['acga']} points{beside}."
+        )
+
+
+def _paths(records: Sequence[Record]) -> Iterator[str]:
+    """Through which of its attentions ACGA hears the sentence; records may be older than that."""
+    found = [run["paths"] for run in by_method(records).get("acga", ()) if run.get("paths")]
+    told = [
+        pd.Series([100 * one[path]["change"] for one in found if path in one])
+        for path in ("another in Eq. 4", "another in Eq. 5")
+    ]
+    words, gate = (plus_minus(one.mean(), one.std(), signed=True) for one in told)
+    if len(told[0]):
+        yield (
+            "Where its attention over words (Eq. 4) is given a sentence that means another actor, "
+            f"ACGA's mean IoU changes by {words} points; where the gate of its other attention "
+            f"(Eq. 5) is, by {gate}."
         )
 
 

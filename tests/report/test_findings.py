@@ -79,6 +79,25 @@ def test_control_transfer_and_noise_words_are_told_where_they_were_measured(resu
     assert "With 16 noise words in the sentence, ACGA's mean IoU changes by −10.0 points." in text
 
 
+def test_through_which_attention_a_sentence_is_heard_is_told_where_it_was_measured(results):
+    (results / "robustness").mkdir()
+
+    def keep(seed, paths):
+        path = write_record(results / "elsewhere", method="acga", seed=seed)
+        measured = {"noise": {"0": 0.5, "4": 0.4}, "every": 3, "paths": paths}
+        kept = results / "robustness" / f"toy-toy-acga-s{seed}.json"
+        kept.write_text(json.dumps(json.loads(path.read_text()) | measured))
+
+    keep(0, None)
+    assert "Eq. 4" not in said(results)
+    keep(1, {"another in Eq. 4": {"change": -0.4}, "another in Eq. 5": {"change": -0.0004}})
+    text = said(results)
+    assert "changes by −40.0 points; where the gate" in text and "(Eq. 5) is, by +0.0." in text
+    keep(0, {"another in Eq. 4": {"change": -0.2}, "another in Eq. 5": {"change": 0.01}})
+    text = said(results)
+    assert "by −30.0 ± 14.1 points; where" in text and "is, by +0.5 ± 0.7." in text
+
+
 def test_noise_words_are_not_told_from_a_control_or_from_other_samples(results):
     (results / "robustness").mkdir()
     for name, shuffled, noise, every in (
