@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,6 +119,10 @@ class SampleTensors(Dataset[Item]):
             self._masks[index] = np.packbits(box.mask(sample.mask()))
         bits = np.unpackbits(self._masks[index], count=side * side)
         return torch.from_numpy(bits.reshape(side, side)).float()
+
+
+#: Samples as tensors, with other sentences where given (`pipeline.Inputs.tensors`).
+AsTensors = Callable[[Sequence[Sample], Sequence[str] | None], SampleTensors]
 
 
 def _told_as_here(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -53,11 +53,12 @@ def sentences(results: Path, *, data: str, profile: str) -> list[str]:
     transfer = results / "transfer"
     there = any(transfer.glob(f"{escape(data)}-{profile}-*.json"))
     transferred = read_runs(transfer, data=data, profile=profile) if there else []
+    robustness = _robustness(results, data, profile)
     told = [
         " ".join([*_level(records), *_against(records)]),
         *_limits(records), *_order(records), *_components(records), *_cues(records),
         *_control(records, controls), *_transfer(transferred),
-        *_noise(_robustness(results, data, profile)), *_paths(_robustness(results, data, profile)),
+        *_noise(robustness), *_paths(robustness),
     ]  # fmt: skip
     return [_printed(sentence) for sentence in told]
 
@@ -89,6 +90,8 @@ def _read_robustness(path: Path) -> Record:
         seed_of(record), by_method([record])
         for words, iou in record["noise"].items():
             int(words), float(iou)
+        for part in (record.get("paths") or {}).values():
+            float(part["change"])
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{path}: no record of a robustness study ({error!r}): delete it, and run notebook "

@@ -4,7 +4,7 @@ What a network computes from one input is put into its computation on another (a
 patching): everything else stays as it was, so a change of the answer has one cause.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from acga_lib.attention import CrossGuidedAttention, LanguageGuidedVisionAttention, of_each
 from acga_lib.datasets import Sample
 from acga_lib.experiment.inference import predict, respond
-from acga_lib.experiment.tensors import SampleTensors
+from acga_lib.experiment.tensors import AsTensors
 from acga_lib.metrics import iou
 from acga_lib.model import ACGA
 from acga_lib.text import tokenize
@@ -61,9 +61,9 @@ def equal_context(attention: LanguageGuidedVisionAttention, rows: Tensor) -> Ite
     The attention that the network returns stays as it would have been.
     """
 
-    def gather(part: nn.Module, given: Any, out: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        visual, _, clips = given
-        mean = of_each(part.get_submodule("value")(visual).mean(dim=1, keepdim=True), clips)
+    def gather(_: nn.Module, given: Any, out: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        visual, _words, clips = given
+        mean = of_each(attention.value(visual).mean(dim=1, keepdim=True), clips)
         return torch.where(rows[:, None, None], mean, out[0]), out[1]
 
     hook = attention.register_forward_hook(gather)
@@ -107,7 +107,7 @@ def encodings(
 @torch.inference_mode()
 def paths(
     model: nn.Module, samples: Sequence[Sample],
-    as_tensors: Callable[[Sequence[Sample], Sequence[str] | None], SampleTensors], *,
+    as_tensors: AsTensors, *,
     noisy: Sequence[str], another: Sequence[str], device: str = "cpu", progress: bool = True,
 ) -> dict[str, dict[str, Any]] | None:  # fmt: skip
     """Mean IoU with the actor meant on each of `PATHS`; None for a network without attention.
@@ -126,7 +126,8 @@ def paths(
              if text or not path.startswith("another")]  # fmt: skip
     tensors = as_tensors([samples[i] for i, _ in asked], None)
     found: dict[str, dict[int, float]] = {path: {} for path in PATHS}
-    order = [list(range(len(asked)))[first : first + 8] for first in range(0, len(asked), 8)]
+    indices = list(range(len(asked)))
+    order = [indices[first : first + 8] for first in indices[::8]]
     bar = tqdm(tensors.batches(order), total=len(order), desc="paths", disable=not progress)
     for batch in bar:
         now = [asked[index] for index in batch.indices]

@@ -5,7 +5,7 @@ sentence; `measure` makes the record that notebook 10 reads, `robustness_tables.
 side by side.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -20,7 +20,7 @@ from acga_lib.clip import Letterbox
 from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
 from acga_lib.experiment.inference import Prediction, predictions, respond
-from acga_lib.experiment.tensors import SampleTensors
+from acga_lib.experiment.tensors import AsTensors, SampleTensors
 from acga_lib.metrics import iou
 from acga_lib.studies.patching import paths
 from acga_lib.text import MAX_WORDS, tokenize
@@ -32,8 +32,6 @@ FILLERS = (
 )  # fmt: skip
 #: How many of them are inserted.
 NOISE = (1, 2, 4)
-#: Samples as tensors, with other sentences where given (`pipeline.Inputs.tensors`).
-AsTensors = Callable[[Sequence[Sample], Sequence[str] | None], SampleTensors]
 Paraphrases = Mapping[tuple[str, int], Sequence[str]]  #: by video and instance
 
 
