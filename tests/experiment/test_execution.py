@@ -3,10 +3,12 @@
 import csv
 import json
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -127,6 +129,25 @@ def test_the_papers_profile_computes_in_single_precision_unless_told_otherwise(m
         assert Execution().describe("cuda", PROFILES["paper"])["computed_in"] == expected
     mixed = Execution(precision="mixed").describe("cpu", PROFILES["paper"])
     assert mixed["computed_in"] == "bfloat16"
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="not Linux")
+def test_small_profiles_compute_in_bfloat16_only_where_the_cpu_has_instructions_for_it():
+    flags = set(
+        re.search(r"^(?:flags|Features).*", Path("/proc/cpuinfo").read_text(), re.M)[0].split()
+    )
+    expected = "bfloat16" if flags & {"avx512_bf16", "amx_bf16"} else "float32"
+    assert Execution().describe("cpu", PROFILES["night"])["computed_in"] == expected
+
+
+@pytest.mark.parametrize("known, expected", [
+    ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),  # Ice Lake
+    ({"avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
+    ({"avx2": True}, "float32"),
+])  # fmt: skip
+def test_a_cpu_with_wide_vectors_alone_computes_in_single_precision(known, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    assert Execution().describe("cpu", PROFILES["night"])["computed_in"] == expected
 
 
 @pytest.mark.parametrize("wrong", [{"precision": "bf15"}, {"accumulate": 0}, {"accumulate": "2"}])
