@@ -115,20 +115,20 @@ def robustness_or_load(
 ) -> dict[str, Any]:
     """What `robustness.measure` finds of a trained run, on every `every`-th test sample.
 
-    What was kept of the same run and samples is returned without opening the data. Raises
-    CheckpointError when nothing was and the weights are not here (only few are committed), and when
-    the run has not been trained; DataError when the dataset has no lists of paraphrases and
-    negatives (real annotations have none; the embedded one does).
+    What was kept of the same run and samples is returned, where the data is here if the sentences
+    are the same too. Raises CheckpointError when nothing was and the weights are not here (only few
+    are committed), and when the run has not been trained; DataError when the dataset has no lists
+    of paraphrases and negatives (real annotations have none; the embedded one does).
     """
     if type(every) is not int or every < 1:
         raise ConfigError(f"every = {every!r}: 1 is all test samples, 2 every second one, …")
     path, kept = RUNS / f"{config.run_id}.json", ROBUSTNESS / f"{config.run_id}.json"
-    if found := _robustness_before(path, kept, every=every):
+    texts = config.root / "text_annotations"
+    lists = texts / "paraphrases.csv", texts / "negatives.csv"
+    if found := _robustness_before(path, kept, lists, every=every):
         return found
     model, record = load_run(path)
     samples = open_split(config, "test", progress=progress)[::every]
-    texts = config.root / "text_annotations"
-    lists = texts / "paraphrases.csv", texts / "negatives.csv"
     for missing in (one for one in lists if not one.is_file()):
         raise DataError(f"{missing}: no such list; robustness is measured on data that has one")
     inputs = inputs_of(config, samples, device=device, progress=progress)
@@ -146,7 +146,7 @@ def robustness_or_load(
     made_from = {
         "weights": file_hash(path.with_suffix(".safetensors")),
         "data": inputs.tensors(samples).fingerprint,
-        "lists": "+".join(map(file_hash, lists)),
+        "lists": _hashes(lists),
         "noise": _noise(),
     }
     return _kept(kept, made_from, compute)
@@ -157,12 +157,21 @@ def _noise() -> str:
     return " ".join(map(str, (*NOISE, *FILLERS)))
 
 
-def _robustness_before(path: Path, kept: Path, *, every: int) -> dict[str, Any] | None:
+def _hashes(lists: Sequence[Path]) -> str:
+    """The contents of the lists of sentences, in short."""
+    return "+".join(map(file_hash, lists))
+
+
+def _robustness_before(
+    path: Path, kept: Path, lists: Sequence[Path], *, every: int
+) -> dict[str, Any] | None:
     """The record at `kept` if it is of these samples and of the run whose record is `path`."""
     try:
         run, record = read_json(path), read_json(kept)
         same = all(record[key] == run[key] for key in ("run_id", "config", "metrics"))
         same = same and record["made_from"]["noise"] == _noise()
+        if all(one.is_file() for one in lists):
+            same = same and record["made_from"]["lists"] == _hashes(lists)
         return record if same and record["every"] == every else None
     except (DataError, KeyError, TypeError):
         return None  # missing, or damaged

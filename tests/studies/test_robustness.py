@@ -437,3 +437,6 @@ def test_a_run_is_measured_once(toy_root, toy_features, tiny, tmp_path, monkeypa
     for unused in ("measure", "open_split", "load_run"):
         monkeypatch.setattr(evaluation, unused, None)
     assert evaluation.robustness_or_load(config, every=2, progress=False) == found
+    monkeypatch.setattr(evaluation, "file_hash", lambda path: "of other sentences")
+    with pytest.raises(TypeError):  # it would be measured anew
+        evaluation.robustness_or_load(config, every=2, progress=False)
