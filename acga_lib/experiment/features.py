@@ -9,7 +9,11 @@ one continues. Any number of processes may read; `extract` lets one at a time wr
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +32,8 @@ from acga_lib.hashes import file_hash
 
 #: Clips of one video that are computed together at most; A2D annotates up to five frames.
 BATCH = 8
+#: Videos that are decoded ahead of the network at most; of A2D's, each takes a quarter of a GB.
+AHEAD = 8
 
 
 class FeatureStore:
@@ -124,17 +130,20 @@ class FeatureStore:
         inputs, count = MODALITIES[self.recipe.modality].inputs, sum(map(len, todo))
         left, needed = count, 0.0
         bar = tqdm(todo, desc="features", unit="video", disable=not (progress and todo))
-        for number, clips in enumerate(bar):
-            if number < 2:  # what is there, or else the first video, tells how large entries are
-                entries, size = self.size()
-                needed = left * size / max(entries, 1)
-                hold_room(self.folder, needed, f"features of {left} more clips")
-                bar.set_postfix_str(f"{megabytes(needed)} to write" if needed else "")
-            found = _run(trunk, inputs(self.recipe, clips), device)
-            for clip, feature in zip(clips, found, strict=True):
-                to_go = f"features, with up to {megabytes(left * feature.nbytes)} to go"
-                write_bytes(self.path(clip), pack(feature), to_go)
-                left -= 1
+        with closing(_ahead(partial(inputs, self.recipe), todo)) as batches:
+            for number, (clips, batch) in enumerate(zip(bar, batches, strict=True)):
+                if (
+                    number < 2
+                ):  # what is there, or else the first video, tells how large entries are
+                    entries, size = self.size()
+                    needed = left * size / max(entries, 1)
+                    hold_room(self.folder, needed, f"features of {left} more clips")
+                    bar.set_postfix_str(f"{megabytes(needed)} to write" if needed else "")
+                found = _run(trunk, batch, device)
+                for clip, feature in zip(clips, found, strict=True):
+                    to_go = f"features, with up to {megabytes(left * feature.nbytes)} to go"
+                    write_bytes(self.path(clip), pack(feature), to_go)
+                    left -= 1
         return count
 
     def size(self) -> tuple[int, int]:
@@ -168,6 +177,23 @@ def _batches(samples: Iterable[Sample]) -> list[Sequence[Sample]]:
         video.setdefault(sample.frame, sample)
     each = [[frames[frame] for frame in sorted(frames)] for frames in videos.values()]
     return [clips[n : n + BATCH] for clips in each for n in range(0, len(clips), BATCH)]
+
+
+def _ahead(
+    inputs: Callable[[Sequence[Sample]], Tensor], todo: Iterable[Sequence[Sample]]
+) -> Generator[Tensor, None, None]:
+    """The inputs of each batch in order, while threads already make those of the next ones."""
+    threads, waiting = min(torch.get_num_threads(), AHEAD), deque[Future[Tensor]]()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for clips in todo:
+            waiting.append(pool.submit(inputs, clips))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import threading
 from types import SimpleNamespace
 
 import av
@@ -195,6 +196,24 @@ def test_a_truncated_video_is_named_and_what_came_before_it_stays(copied, store,
         store.extract(samples, load_i3d(toy_trunk), progress=False)
     kept = [sample for sample in samples if sample in store]
     assert kept == [sample for sample in samples if sample.video_path != broken]
+
+
+def test_the_next_videos_are_decoded_meanwhile_in_order_and_only_so_many(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    begun, second = [], threading.Event()
+
+    def decode(number):
+        begun.append(number)
+        if number == 0:
+            assert second.wait(30)  # the first takes longer than the second
+        elif number == 1:
+            second.set()
+        return torch.tensor(number)
+
+    decoded = features._ahead(decode, range(20))
+    assert [int(next(decoded)) for _ in range(5)] == list(range(5))
+    decoded.close()  # as where the network fails, or the disk is full
+    assert sorted(begun) == list(range(len(begun))) and len(begun) <= 5 + 3
 
 
 def test_a_missing_video_is_named(copied, store, toy_trunk):
