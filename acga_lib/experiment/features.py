@@ -132,9 +132,7 @@ class FeatureStore:
         bar = tqdm(todo, desc="features", unit="video", disable=not (progress and todo))
         with closing(_ahead(partial(inputs, self.recipe), todo)) as batches:
             for number, (clips, batch) in enumerate(zip(bar, batches, strict=True)):
-                if (
-                    number < 2
-                ):  # what is there, or else the first video, tells how large entries are
+                if number < 2:  # what is there, or else the first video, tells how large they are
                     entries, size = self.size()
                     needed = left * size / max(entries, 1)
                     hold_room(self.folder, needed, f"features of {left} more clips")
