@@ -154,15 +154,25 @@ class Gavrilyuk(nn.Module):
         self.filters = nn.ModuleList(nn.Linear(text_features, c + COORDINATES) for c in channels)
 
     def forward(self, features: Tensor, words: Tensor, clips: Tensor | None = None) -> Responses:
-        """Mixed_4e [U, 528, T/4, h, w], word vectors [B, N, 300] -> `Responses` (logits)."""
+        """Mixed_4e [U, 528, T/4, h, w], word vectors [B, N, 300] -> `Responses` (logits).
+
+        The finest map is never built: two linear layers lead to it from the medium one and its
+        filter is a third, which `Deconv.convolved` computes as one, all sentences on all clips.
+        """
         sentence = self.text(words).amax(dim=1)
-        small = self.visual_encoder(features, clips)
-        medium = self.deconv_medium(small)
-        maps = (small, medium, self.deconv_large(medium))
-        return Responses(*(
-            dynamic_convolution(of_each(vision, clips), linear(sentence).tanh())
-            for vision, linear in zip(maps, self.filters, strict=True)
-        ))  # fmt: skip
+        vision = self.visual_encoder(features, clips)
+        medium = self.deconv_medium(vision)
+        on_small, on_medium, on_large = (linear(sentence).tanh() for linear in self.filters)
+        on_vision, on_place = on_large.to(words.dtype).tensor_split([-COORDINATES], dim=1)
+        each = self.deconv_large.convolved(medium, F.pad(on_vision[..., None, None], (1, 1, 1, 1)))
+        own = torch.arange(len(each), device=each.device) if clips is None else clips
+        large = each[own, torch.arange(len(own), device=own.device)]
+        place = coordinates(*large.shape[1:], like=on_place)[0]
+        return Responses(
+            dynamic_convolution(of_each(vision, clips), on_small),
+            dynamic_convolution(of_each(medium, clips), on_medium),
+            large + torch.einsum("bc,chw->bhw", on_place, place),
+        )
 
 
 class TwoStream(nn.Module):

@@ -76,11 +76,13 @@ def peak_memory(call: Callable[[], object]) -> int:
     return most - before
 
 
-def training(clock: Clock, batch: int, cells: int) -> dict[str, Any]:
+def training(
+    clock: Clock, batch: int, cells: int, name: str, literally: Callable[..., Any]
+) -> dict[str, Any]:
     """A training step at the paper's widths: forward, loss, backward."""
     device = clock.device
     torch.manual_seed(0)
-    model = ACGA(METHODS["acga"]).to(device).train()
+    model = build_network(METHODS[name], PROFILES["paper"]).to(device).train()
     features, words, masks = paper_inputs(batch, cells, device)
 
     def step(form: Callable[..., Any], half: bool = False) -> Callable[[], None]:
@@ -92,10 +94,10 @@ def training(clock: Clock, batch: int, cells: int) -> dict[str, Any]:
 
         return run
 
-    def literally(*inputs: torch.Tensor) -> Any:
-        return literal.acga(model, *inputs)
-
-    calls = {"literal": step(literally), "library": step(model), "bfloat16": step(model, True)}
+    calls = {
+        "literal": step(partial(literally, model)),
+        "library": step(model), "bfloat16": step(model, True),
+    }  # fmt: skip
     found = clock.in_turn(calls)
     with FlopCounterMode(display=False) as counter:
         calls["library"]()
@@ -106,7 +108,7 @@ def training(clock: Clock, batch: int, cells: int) -> dict[str, Any]:
         "faster": {name: ratios(found["literal"], found[name]) for name in ("library", "bfloat16")},
         "memory": round(memory["library"] / memory["literal"], 2),
         "samples_per_second": {n: round(batch / float(np.median(t)), 3) for n, t in found.items()},
-        "differences": differences(model, features, words),
+        "differences": differences(model, literally, features, words),
     }  # fmt: skip
 
 
@@ -307,7 +309,12 @@ def storing(clock: Clock, clips: int = 4) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[Clock, argparse.Namespace], dict[str, Any]]] = {
-    "training": lambda clock, given: training(clock, given.batch, given.side // 16),
+    "training": lambda clock, given: training(
+        clock, given.batch, given.side // 16, "acga", literal.acga
+    ),
+    "training, Gavrilyuk et al.": lambda clock, given: training(
+        clock, given.batch, given.side // 16, "gavrilyuk", literal.gavrilyuk
+    ),
     "inference": lambda clock, given: inference(clock, given.side // 16),
     "trunk": lambda clock, given: trunks(clock),
     "small training steps, one thread": lambda clock, given: small_steps(clock),
@@ -346,6 +353,12 @@ def table(record: dict[str, Any]) -> str:
     for name, one in record.get("small training steps, one thread", {}).items():
         if isinstance(one, dict) and "faster" in one:
             found.append(f"| small training step, {name}, one thread | | {cell(one['faster'])} |")
+    if other := record.get("training, Gavrilyuk et al."):
+        found += [
+            "", f"A training step of Gavrilyuk et al. at {side}, single precision, beside its maps "
+            f"built and filtered one by one: {cell(other['faster']['library'])}, in "
+            f"{other['memory']:.2f} of the memory (revision {other['environment']['revision']}).",
+        ]  # fmt: skip
     return "\n".join(found) + "\n"
 
 
@@ -363,7 +376,7 @@ def main(arguments: list[str] | None = None) -> int:
         peaks = {str(t).removeprefix("torch."): matmul_peak("cpu", t)
                  for t in (torch.float32, torch.bfloat16)}  # fmt: skip
         found = PARTS[name](clock, given)
-        if name == "training":
+        if name.startswith("training"):
             speed = found["operations"] / float(np.median(found["seconds"]["library"]))
             fast = found["operations"] / float(np.median(found["seconds"]["bfloat16"]))
             found["share of the matrix peak"] = {

@@ -182,7 +182,7 @@ def training(given: argparse.Namespace, batch: int) -> dict[str, Any]:
     calls["library from channels last, bf16"] = step(model, "library", "bf16", last)
     found = compare(given, calls, units=batch)
     with computed_in("fp32", given.device):
-        equal = differences(model, *(part[:1] for part in inputs[:2]))
+        equal = differences(model, literal.acga, *(part[:1] for part in inputs[:2]))
     return {"batch": batch, "side": 16 * given.cells, **found, "differences, fp32": equal}
 
 

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import literal
 
 from acga_lib.baselines import Gavrilyuk, Hu, Li, TwoStream, Upsampling, WordPairs
 from acga_lib.config import run_config
@@ -142,22 +143,23 @@ def test_li_is_the_product_of_a_sigmoid_filter_and_every_pixel():
 
 
 def test_gavrilyuk_filters_every_resolution_with_a_tanh_of_the_sentence():
+    # The library neither builds the finest map nor looks at a clip again for each of its sentences.
     torch.manual_seed(0)
-    model = Gavrilyuk(WordPairs(300), trunk_width=0.25, hidden=(8, 4)).eval()
-    features, words = torch.randn(1, 132, 4, 2, 2).relu(), torch.randn(1, MAX_WORDS, 300)
-    responses = model(features, words)
-    pairs = torch.cat([words[0, :-1], words[0, 1:]], dim=1)  # words i and i + 1
-    kernel = torch.cat([model.text.weight[:, :, 0], model.text.weight[:, :, 1]], dim=1)
-    sentence = (pairs @ kernel.T + model.text.bias).clamp(min=0).amax(dim=0)
-    small = model.visual_encoder(features)
-    medium = model.deconv_medium(small)
-    maps = (small, medium, model.deconv_large(medium))
-    for response, vision, linear in zip(responses[:3], maps, model.filters, strict=True):
-        weights = torch.tanh(linear.weight @ sentence + linear.bias)
-        place = coordinates(*vision.shape[2:], like=vision)[0]
-        expected = torch.einsum("c,chw->hw", weights, torch.cat([vision[0], place]))
-        torch.testing.assert_close(response[0], expected, atol=1e-4, rtol=1e-4)
-    assert [r.shape[-1] for r in responses[:3]] == [2, 8, 32]
+    model = Gavrilyuk(WordPairs(300), trunk_width=0.25, hidden=(8, 4)).double().eval()
+    features = torch.randn(2, 132, 4, 2, 3).double().relu()
+    words, clips = torch.randn(3, MAX_WORDS, 300).double(), torch.tensor([1, 0, 1])
+    found = model(features, words, clips)[:3]
+    expected = literal.gavrilyuk(model, features[clips], words)
+    assert [r.shape[1:] for r in found] == [(2, 3), (8, 12), (32, 48)]
+    for responses in zip(found, expected, strict=True):
+        torch.testing.assert_close(*responses)
+    slopes = (
+        torch.autograd.grad(sum(r.square().sum() for r in responses), list(model.parameters()))
+        for responses in (found, expected)
+    )
+    for gradients in zip(*slopes, strict=True):
+        torch.testing.assert_close(*gradients)
+    torch.testing.assert_close(model(features[clips], words).large, found[2])
 
 
 def test_the_row_dynamic_has_the_words_of_the_baseline_and_the_filters_of_gavrilyuk():

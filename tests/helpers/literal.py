@@ -195,3 +195,21 @@ def acga(model, features, words):
     context = (query @ key.transpose(1, 2) / math.sqrt(visual.shape[2])).softmax(dim=2)
     attended = (context @ network.vision.value(visual)).transpose(1, 2).unflatten(2, (h, w))
     return decode(model.decoder, attended[:, :channels], language)
+
+
+def gavrilyuk(model, features, words):
+    """Gavrilyuk et al., each map built and then filtered -> three responses (logits)."""
+    encoder = model.visual_encoder
+    seen = inception(encoder.mixed_4f, features).mean(dim=2)
+    maps = [encoder.length * F.normalize(seen, dim=1)]
+    for deconvolution in (model.deconv_medium, model.deconv_large):
+        maps.append(deconvolution(maps[-1]))
+    pairs = torch.cat([words[:, :-1], words[:, 1:]], dim=2)  # words i and i + 1
+    kernel = torch.cat([model.text.weight[:, :, 0], model.text.weight[:, :, 1]], dim=1)
+    sentence = (pairs @ kernel.T + model.text.bias).clamp(min=0).amax(dim=1)
+    responses = []
+    for vision, layer in zip(maps, model.filters, strict=True):
+        where = places(*vision.shape[2:], vision.dtype, vision.device)
+        visual = torch.cat([vision, where.expand(len(vision), -1, -1, -1)], dim=1)
+        responses.append(torch.einsum("bc,bchw->bhw", torch.tanh(layer(sentence)), visual))
+    return responses

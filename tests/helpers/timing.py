@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from helpers import literal
-
-from acga_lib.model import ACGA
+from torch import nn
 
 
 class Clock:
@@ -66,10 +65,12 @@ def paper_inputs(batch: int, cells: int, device: str) -> tuple[torch.Tensor, ...
     return features.to(device), words.to(device), masks.to(device)
 
 
-def differences(model: ACGA, features: torch.Tensor, words: torch.Tensor) -> dict[str, float]:
+def differences(
+    model: nn.Module, literally: Callable[..., Any], features: torch.Tensor, words: torch.Tensor
+) -> dict[str, float]:
     """Largest differences of responses and gradients, fp32, and the largest gradient."""
     both = []
-    for form in (model, lambda *inputs: literal.acga(model, *inputs)):
+    for form in (model, partial(literally, model)):
         responses = form(features, words)[:3]
         total = sum(r.square().mean() for r in responses)
         both.append((responses, torch.autograd.grad(total, list(model.parameters()))))
