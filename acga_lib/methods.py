@@ -65,6 +65,11 @@ class MethodConfig:
         return (self.starts_from,) if self.starts_from else self.streams
 
     @property
+    def reads(self) -> str:
+        """How the method reads a sentence: as word "vectors", or as "numbers" of a vocabulary."""
+        return "numbers" if self.network in ("hu", "li") else "vectors"
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities of the features that the method reads, RGB first."""
         return tuple(METHODS[name].modality for name in self.streams) or (self.modality,)

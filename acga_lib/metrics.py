@@ -197,6 +197,7 @@ class _CocoRecords:
         with contextlib.redirect_stdout(io.StringIO()):
             truth = COCO()
             truth.dataset = {
+                "info": {},  # 2.0.9 and 2.0.10 look for it
                 "images": self.images,
                 "annotations": self.truths,
                 "categories": [{"id": 1}],

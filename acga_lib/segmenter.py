@@ -173,10 +173,6 @@ class Segmenter:
 
     def encode(self, query: str) -> Encoded:
         """A sentence as the network reads it. Raises QueryError as `segment`."""
-        if not isinstance(query, str):
-            raise QueryError(
-                f"the query {query!r} is no text: write a sentence such as 'a red car'"
-            )
         return self.vectors.encode(query)
 
 

@@ -16,6 +16,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from acga_lib.config import data_file
 from acga_lib.errors import DataError, QueryError
@@ -264,9 +265,10 @@ def whiten(
     -> float32 [n, D] with root mean square `length` under the weights.
     """
     share = weights / weights.sum()
-    centred = vectors - share @ vectors
-    values, directions = np.linalg.eigh((centred * share[:, None]).T @ centred)
-    values = np.maximum(values, 1e-3 * values[-1])  # directions in which no word differs
-    white = centred @ (directions / np.sqrt(values)) @ directions.T
+    with threadpool_limits(1, "blas"):  # on more threads a last digit differs, and so their hash
+        centred = vectors - share @ vectors
+        values, directions = np.linalg.eigh((centred * share[:, None]).T @ centred)
+        values = np.maximum(values, 1e-3 * values[-1])  # directions in which no word differs
+        white = centred @ (directions / np.sqrt(values)) @ directions.T
     root_mean_square = np.sqrt(share @ (white**2).sum(axis=1))
     return (white * (length / root_mean_square)).astype(np.float32)

@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
+from threadpoolctl import threadpool_limits
 
 from acga_lib import config
 from acga_lib.config import ROOT
@@ -120,6 +121,14 @@ def test_the_committed_vectors_are_white_over_the_words_of_real_sentences(shared
     assert spread.sum() == pytest.approx(6.0**2, rel=1e-4)
     # 13 of the 300 directions are too poor to be stretched all the way.
     np.testing.assert_allclose(spread[13:], spread[-1], rtol=1e-3)
+
+
+def test_whitened_vectors_are_the_same_to_the_last_bit_on_any_number_of_threads():
+    found = []
+    for threads in (1, 2):  # records know data by a hash of these
+        with threadpool_limits(threads, "blas"):
+            found.append(WordVectors.load().encode("woman phoning on the left").vectors)
+    assert found[0].tobytes() == found[1].tobytes()
 
 
 def test_whitening_tells_colours_apart(vectors):

@@ -94,7 +94,8 @@ def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Rep
         )
     report.counts = {
         "videos in the manifest": len(videos), "videos without sentences": len(missed),
-        "sentences": _raw_rows(sentences, published=A2D_SENTINEL in sentences),
+        # The published annotation has one more, the copied row that is dropped.
+        "sentences": sum(map(len, sentences.values())) + (A2D_SENTINEL in sentences),
         **{f"{split} samples": count for split, count in of_split.items()},
     }  # fmt: skip
     if A2D_SENTINEL in sentences or A2D_SENTINEL in videos:
@@ -111,11 +112,6 @@ def _check_companions(report: Report, texts: Path) -> None:
         with report.attempt("lists"):
             if is_there(texts / name):
                 reader(texts / name)
-
-
-def _raw_rows(sentences: dict[str, dict[int, str]], *, published: bool) -> int:
-    """Rows of the annotation; the published one has one more, the copied row that is dropped."""
-    return sum(map(len, sentences.values())) + published
 
 
 def _check_clip(report: Report, path: Path, video: Video, *, decode: bool) -> None:

@@ -152,7 +152,8 @@ class TrainingLog:
     @classmethod
     def _is_row(cls, row: list[str]) -> bool:
         try:
-            numbers = [float(cell or 0) for cell in row]
+            *cells, memory = row  # which is empty on a CPU
+            numbers = [*map(float, cells), float(memory or 0)]
         except ValueError:
             return False
         return (

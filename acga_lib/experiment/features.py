@@ -2,9 +2,10 @@
 
 A store is a folder `<root>/<key>/`, `key` being a hash of the weights and the preprocessing
 (`recipes.Recipe`); an entry carries a hash of the video file in its name. A changed weight file,
-profile or video therefore leads to other names, and nothing stale is ever found. Entries are
-written to a temporary name and moved, so an extraction that is killed leaves a store that the next
-one continues. Any number of processes may read; `extract` lets one at a time write.
+profile or video therefore leads to other names, and nothing stale is ever found; but where the
+number of frames is corrected in a list, delete the store. Entries are written to a temporary name
+and moved, so an extraction that is killed leaves a store that the next one continues. Any number of
+processes may read; `extract` lets one at a time write.
 """
 
 import hashlib
@@ -44,18 +45,9 @@ class FeatureStore:
 
     def __init__(self, root: str | Path, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.folder = Path(root) / recipe.key
+        self.key, self.side = recipe.key, recipe.side  #: pixels of the square that is shown
+        self.folder = Path(root) / self.key
         self._hashes: dict[tuple[Path, int, int], str] = {}
-
-    @property
-    def key(self) -> str:
-        """The recipe's key."""
-        return self.recipe.key
-
-    @property
-    def side(self) -> int:
-        """Pixels of the square that the features show."""
-        return self.recipe.side
 
     def path(self, sample: Sample) -> Path:
         """Where the feature of the sample's clip is, or would be."""

@@ -1,4 +1,4 @@
-"""Responses to masks: the 50 %-of-maximum rule, the predictions of a split, trained networks."""
+"""Networks to masks: the predictions of a split, and trained networks from their records."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -5,7 +5,8 @@ from pathlib import Path
 from acga_lib.config import RunConfig
 from acga_lib.errors import DataError
 from acga_lib.experiment.tensors import SampleTensors
-from acga_lib.files.records import read_alike, same_name
+from acga_lib.files.records import same_name
+from acga_lib.methods import METHODS
 from acga_lib.parameters import EMBEDDED
 
 
@@ -22,7 +23,7 @@ def hold_run_name(
     for record in same_name(runs, data=config.data, profile=config.profile):
         known, method = record.get("data", {}), record["config"]["run"]["method"]
         found = {}
-        if known.get("test") and read_alike(method, config.method):
+        if known.get("test") and METHODS[method].reads == METHODS[config.method].reads:
             found["test"] = test.fingerprint
         if known.get("train") and train and record["run_id"] == config.run_id:
             found["train"] = train.fingerprint

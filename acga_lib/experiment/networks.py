@@ -42,7 +42,7 @@ def reader_of(method: MethodConfig, profile: Profile) -> WordVectors | Vocabular
 
     Raises DataError where the profile's word vectors are missing or damaged.
     """
-    if method.network in ("hu", "li"):
+    if method.reads == "numbers":
         return Vocabulary.load()
     if profile.name in WORD_VECTORS:
         return load_large(data_file("word_vectors", WORD_VECTORS[profile.name]))

@@ -251,8 +251,8 @@ def train_or_load(
     the record is gone and the copy still fits. Several processes (`processes.joined`) must all
     call; the main one writes, and the others read what it wrote.
     """
-    start, main = time.perf_counter(), processes.is_main()
     model, origins = fresh_model(config, device=device, execution=execution, progress=progress)
+    start, main = time.perf_counter(), processes.is_main()
     path, work = RUNS / f"{config.run_id}.json", WORK / config.run_id
     checkpoint, spare = work / "checkpoint.pt", work / path.name
     if main and spare.is_file() and not path.exists():  # Snakemake deletes what a failed job made

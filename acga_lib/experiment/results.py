@@ -25,7 +25,7 @@ from acga_lib.experiment.inference import Prediction, predictions
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.files.storage import write_bytes, write_text
 from acga_lib.hashes import file_hash
-from acga_lib.metrics import intersection_and_union, is_right, segmentation_metrics
+from acga_lib.metrics import iou, is_right, segmentation_metrics
 
 #: What a record breaks its metrics down by: fields of a sample.
 GROUPS = ("cue", "actor", "action", "novelty")
@@ -52,7 +52,7 @@ def evaluate(found: Iterable[Prediction]) -> tuple[dict[str, float], pd.DataFram
     `right_half` among the metrics is the share of samples whose mask points at the right half.
     """
     rows: list[dict[str, Any]] = []
-    masks, targets, scores = tee(_noting(found, rows), 3)  # consumed in step: one held at a time
+    masks, targets, scores = tee(_noting(found, rows), 3)  # in step: it keeps up to 57
     metrics = segmentation_metrics(
         (one.mask for one in masks), (one.target for one in targets), (one.score for one in scores)
     )
@@ -70,12 +70,11 @@ def measured(found: Iterable[Prediction]) -> pd.DataFrame:
 
 def _noting(found: Iterable[Prediction], rows: list[dict[str, Any]]) -> Iterator[Prediction]:
     for one in found:
-        intersection, union = intersection_and_union(one.mask, one.target)
         named = ("video_id", "frame", "instance", "query", *GROUPS)
         rows.append({name: getattr(one.sample, name) for name in named})
         others = [other.mask() for other in one.others]
         rows[-1] |= {
-            "iou": intersection / union if union else 1.0,
+            "iou": iou(one.mask, one.target),
             "right_half": points_at_the_right_half(one),
             "right": is_right(one.mask, one.target, others),
             "instances": 1 + len(others),  # that are annotated in the frame

@@ -43,7 +43,8 @@ class SampleTensors(Dataset[Item]):
 
     Features are what the store holds, e.g. Mixed_4e [528, T/4, h, w]; words are float [20, 300]
     with word vectors, int64 [20] with a `Vocabulary`. `queries` replaces the samples' own
-    sentences (the shuffled-sentence control). Masks are kept in memory, one bit a pixel.
+    sentences (the shuffled-sentence control). Masks are kept in memory, one bit a pixel, by
+    this process; one that reads ahead (`batches`) keeps its own, for an epoch.
     """
 
     def __init__(

@@ -115,7 +115,7 @@ def _shared(record: Record) -> dict[tuple[str, ...], Any]:
     """
     run, data = record["config"]["run"], record.get("data", {})
     method = run["method"]
-    reads = _reads(method)
+    reads = METHODS[method].reads
     shared: dict[tuple[str, ...], Any] = {
         (name,): value for name, value in record["config"]["profile"].items()
     }
@@ -133,16 +133,6 @@ def _shared(record: Record) -> dict[tuple[str, ...], Any]:
     if data.get("train") and not run.get("shuffle_queries"):
         shared["training data", reads, METHODS[method].trained_on] = data["train"]
     return shared
-
-
-def _reads(method: str) -> str:
-    streams = METHODS[method].streams or (method,)
-    return "numbers" if METHODS[streams[0]].network in ("hu", "li") else "vectors"
-
-
-def read_alike(method: str, other: str) -> bool:
-    """Whether two methods read sentences alike, so that hashes of their data compare."""
-    return _reads(method) == _reads(other)
 
 
 def same_name(runs: Path, *, data: str, profile: str) -> Iterator[Record]:

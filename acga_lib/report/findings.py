@@ -1,9 +1,10 @@
 """What was found, in plain sentences that follow from the records, whichever way they turn out."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,13 @@ from acga_lib.errors import DataError
 from acga_lib.files.records import Record, is_proper, most_methods, read_json, read_runs
 from acga_lib.methods import METHODS
 from acga_lib.parameters import EMBEDDED
-from acga_lib.published import ABLATION, TABLE_1, TABLE_2
+from acga_lib.published import ABLATION, METRICS, TABLE_1, TABLE_2
 from acga_lib.report.tables import (
     by_group,
     by_method,
     components,
     differences,
-    pairs_in_order,
+    out_of_order,
     plus_minus,
     seed_of,
 )
@@ -56,8 +57,8 @@ def sentences(results: Path, *, data: str, profile: str) -> list[str]:
     robustness = _robustness(results, data, profile)
     told = [
         " ".join([*_level(records), *_against(records)]),
-        *_limits(records), *_order(records), *_components(records), *_cues(records),
-        *_control(records, controls), *_transfer(transferred),
+        *_limits(records), *_order(records), *_baseline(records), *_components(records),
+        *_cues(records), *_control(records, controls), *_transfer(transferred),
         *_noise(robustness), *_paths(robustness),
     ]  # fmt: skip
     return [_printed(sentence) for sentence in told]
@@ -118,7 +119,7 @@ def _against(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[st
         if row["metric"] == "mean_iou":
             side = "above" if row["mean"] > 0 else "below"
             points = plus_minus(abs(row["mean"]), row["std"])
-            doubt = _doubt(row["seeds"], row["within"])
+            doubt = _doubt(row)
             yield (
                 f"That is {points} points {side} {METHODS[other].title}{doubt}; "
                 f"in the paper it is {row['paper']:.1f} above."
@@ -141,22 +142,37 @@ def _limits(records: Sequence[Record]) -> Iterator[str]:
         )
 
 
-def _doubt(seeds: int, within: bool) -> str:
-    if seeds < 2:
+def _doubt(row: Mapping[Any, Any]) -> str:
+    """How sure a row of `tables.differences` is."""
+    if row["seeds"] < 2:
         return " (one seed)"
-    return " (within the spread over seeds, so no claim)" if within else ""
+    claim = "" if row["claim"] else ", so no claim"
+    return f" ({row['seeds']} seeds, 95 % interval {row['low']:+.1f} to {row['high']:+.1f}{claim})"
 
 
 def _order(records: Sequence[Record]) -> Iterator[str]:
-    kept, pairs = pairs_in_order(records, TABLE_1)
+    other, pairs = out_of_order(records, TABLE_1)
     if pairs > 1:
-        yield f"{kept} of {pairs} pairs of methods in Table 1 stand in the paper's order."
+        told = f"{pairs - len(other)} of {pairs} pairs of methods in Table 1 stand in the paper's"
+        yield f"{told} order; not {'; '.join(other)}." if 0 < len(other) < 6 else f"{told} order."
+
+
+def _baseline(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[str]:
+    """Whether the ablation begins above the method that it changes, as in the paper."""
+    there = by_method(records)
+    for row in differences(there, other, "baseline"):
+        if row["metric"] == "mean_iou" and row["mean"] < 0 < row["paper"]:
+            yield (
+                f"Unlike in the paper ({row['paper']:+.1f}), the {METHODS['baseline'].title} lies "
+                f"below {METHODS[other].title}: {plus_minus(row['mean'], row['std'], signed=True)} "
+                f"points{_doubt(row)}."
+            )
 
 
 def _components(records: Sequence[Record]) -> Iterator[str]:
     told = [
         f"{COMPONENTS[row['component']]} {plus_minus(row['mean'], row['std'], signed=True)}"
-        f"{_doubt(row['seeds'], row['within'])}, paper {row['paper']:+.1f}"
+        f"{_doubt(row)}, paper {row['paper']:+.1f}"
         for row in components(records).to_dict("records") if row["metric"] == "mean_iou"
     ]  # fmt: skip
     if told:
@@ -164,11 +180,16 @@ def _components(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _cues(records: Sequence[Record]) -> Iterator[str]:
-    cues = by_group(records, "cue")
-    before, after = (METHODS[name].title for name in ABLATION[-2:])
-    if cues.shape[1] < 2 or before not in cues.index:
+    found = [by_method(records).get(name, []) for name in ABLATION[-2:]]
+    seeds = set.intersection(*({seed_of(run) for run in runs} for runs in found))
+    if not seeds:
         return
-    gains = (cues.loc[after] - cues.loc[before]).rename(lambda name: name.split(" (")[0])
+    before, after = (
+        by_group([run for run in runs if seed_of(run) in seeds], "cue") for runs in found
+    )
+    if after.shape[1] < 2:
+        return
+    gains = (after.iloc[0] - before.iloc[0]).rename(lambda name: name.split(" (")[0])
     yield (
         f"The attention is worth most where the {gains.idxmax()} decides whom a sentence means "
         f"({gains.max():+.1f} points) and least where the {gains.idxmin()} does "
@@ -188,9 +209,11 @@ def _transfer(records: Sequence[Record], other: str = "gavrilyuk_two_stream") ->
     found = by_method(records)
     if "acga" in found:
         beside = f", {METHODS[other].title} {_mean(found[other])} %" if other in found else ""
+        paper = [TABLE_2.rows[name][METRICS.index("mean_iou")] for name in ("acga", other)]
         yield (
             "On videos of another kind, without training on them (Table 2), "
-            f"{TABLE_2.title('acga')} reaches {_mean(found['acga'])} %{beside}."
+            f"{TABLE_2.title('acga')} reaches {_mean(found['acga'])} %{beside} "
+            f"(paper: {' and '.join(f'{value:.1f}' for value in paper)})."
         )
 
 

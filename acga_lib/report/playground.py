@@ -26,6 +26,7 @@ from acga_lib.clip import Letterbox
 from acga_lib.config import HEADLINE_RUN, ROOT, run_config
 from acga_lib.datasets import Sample
 from acga_lib.errors import ConfigError
+from acga_lib.experiment.limits import spread
 from acga_lib.experiment.pipeline import RUNS, open_split
 from acga_lib.files.records import Record, read_run
 from acga_lib.files.storage import write_text
@@ -68,8 +69,7 @@ def chosen(samples: Sequence[Sample], count: int) -> list[list[Sample]]:
     for sample in samples:
         frames.setdefault(sample.video_id, {}).setdefault(sample.frame, []).append(sample)
     videos = list(frames.values())
-    places = np.linspace(0, len(videos) - 1, min(count, len(videos))).round().astype(int)
-    return [max(videos[place].values(), key=len) for place in places]
+    return [max(videos[place].values(), key=len) for place in spread(len(videos), count)]
 
 
 def page(segmenter: Segmenter, record: Record, frames: Sequence[Sequence[Sample]]) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from acga_lib.methods import METHODS
 from acga_lib.published import TABLE_1
-from acga_lib.report.tables import EVERY_RUN, Record, by_method, plus_minus, seed_of
+from acga_lib.report.tables import EVERY_RUN, Record, by_method, interval, plus_minus, seed_of
 from acga_lib.studies.robustness import NOISE
 
 #: The columns of the table: heading, part of the record, its key. In percent, but for the ratio.
@@ -65,7 +65,7 @@ def judged(
     """One plain sentence on ACGA's place in a number, and its distance to Gavrilyuk et al. on RGB.
 
     read: the number of a record, in [0, 1]; best: "largest" or "smallest". The distance is paired
-    by seed, and no larger than its deviation it supports no claim, as in `tables.judged`.
+    by seed, and supports a claim where its `interval` leaves out 0, as in `tables.judged`.
     """
     groups = by_method(records)
     means = {name: 100 * float(np.mean([read(r) for r in runs])) for name, runs in groups.items()}
@@ -86,8 +86,9 @@ def judged(
     if len(gains) < 2:
         claim = "one seed, so no claim"
     else:
-        within = abs(gains.mean()) <= gains.std()
-        claim = f"{len(gains)} seeds" + ("; within the spread, so no claim" if within else "")
+        low, high = interval(gains)
+        claim = f"{len(gains)} seeds, 95 % interval {low:+.1f} to {high:+.1f}"
+        claim += "" if low > 0 or high < 0 else ", so no claim"
     return f"{place}; {gain} points against {TABLE_1.title(AGAINST)} ({claim})."
 
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from acga_lib.errors import DataError
 from acga_lib.files.records import Record
 from acga_lib.files.storage import write_text
 from acga_lib.methods import METHODS
+from acga_lib.parameters import EMBEDDED
 from acga_lib.published import ABLATION, METRICS, TABLE_1, TABLE_3, PublishedTable
 
 #: How tables head the metrics. "mAP" is the paper's: the mean of P@0.50:0.05:0.95, not COCO's.
@@ -96,11 +99,16 @@ def beside_the_paper(
             rows.append(paper | {HEADINGS[metric]: f"{value:.1f}" for metric, value in numbers})
         if name in ours.index:
             row = ours.loc[name].to_dict()
-            line = {"Method": title, "Measured on": f"{data} (here)"}
+            line = {"Method": title, "Measured on": here(data)}
             line |= {"Seeds": str(int(row["seeds", ""]))}
             line |= {HEADINGS[m]: plus_minus(row[m, "mean"], row[m, "std"]) for m in METRICS}
             rows.append(line | (_parts(by_method(records)[name], apart) if apart else {}))
     return pd.DataFrame(rows).fillna("–")
+
+
+def here(data: str) -> str:
+    """How a table names the data of our rows."""
+    return f"{'embedded benchmark' if data == EMBEDDED else data} (here)"
 
 
 def _parts(runs: Sequence[Record], group: str) -> dict[str, str]:
@@ -147,9 +155,9 @@ def components(records: Sequence[Record]) -> pd.DataFrame:
     """What each row of Table 3 adds to the row above it, in points: the paper's and ours.
 
     Ours is paired by seed: both runs of a difference see the samples in the same order. -> a row
-    per component and metric: component, metric, paper, seeds, mean, std (n - 1; missing for one
-    seed), low, high, and `within`: whether the mean difference is no larger than its deviation.
-    Steps whose two methods share no seed are left out.
+    per component and metric: component, metric, paper, seeds, mean, std (n - 1), the `interval` of
+    the mean, low and high, and `claim`: whether the interval leaves out "no change". One seed has
+    no deviation, no interval and no claim. Steps whose two methods share no seed are left out.
     """
     return pd.DataFrame(
         [row for step in pairwise(ABLATION) for row in differences(by_method(records), *step)]
@@ -162,31 +170,40 @@ def differences(runs: dict[str, list[Record]], before: str, after: str) -> Itera
     seeds = sorted(first.keys() & second.keys())
     for index, metric in enumerate(METRICS if seeds else ()):
         gains = 100 * np.array([second[seed][metric] - first[seed][metric] for seed in seeds])
-        std = float(gains.std(ddof=1)) if len(seeds) > 1 else float("nan")
+        low, high = interval(gains)
         yield {
             "component": "+ " + METHODS[after].title.split(" + ")[-1],
             "metric": metric,
             "paper": round(TABLE_3.rows[after][index] - TABLE_3.rows[before][index], 1),
             "seeds": len(seeds),
             "mean": float(gains.mean()),
-            "std": std,
-            "low": float(gains.min()),
-            "high": float(gains.max()),
-            "within": bool(np.isnan(std) or abs(gains.mean()) <= std),
+            "std": float(gains.std(ddof=1)) if len(seeds) > 1 else float("nan"),
+            "low": low,
+            "high": high,
+            "claim": low > 0 or high < 0,
         }
+
+
+def interval(gains: Sequence[float] | NDArray[np.float64] | pd.Series) -> tuple[float, float]:
+    """The 95 % confidence interval of the mean of differences within seeds (Student's t).
+
+    It covers what another seed changes, not another choice of test videos. NaN for one seed.
+    """
+    if len(gains) < 2:
+        return float("nan"), float("nan")
+    error = np.std(gains, ddof=1) / len(gains) ** 0.5
+    half = float(student.ppf(0.975, len(gains) - 1) * error)
+    return float(np.mean(gains)) - half, float(np.mean(gains)) + half
 
 
 def judged(row: Any) -> str:
     """One plain sentence on a row of `components`."""
-    gain = plus_minus(row.mean, float("nan"), signed=True)
-    what = f"{row.component} changes {HEADINGS[row.metric]} by {gain} points"
-    paper = f"(paper: {row.paper:+.1f})"
+    what = f"{HEADINGS[row.metric]}: {row.component} changes it by "
+    what += f"{plus_minus(row.mean, row.std, signed=True)} points (paper: {row.paper:+.1f})"
     if row.seeds < 2:
-        return f"{what} {paper}; a single seed says nothing about the spread."
-    if row.within:
-        return f"{what} {paper}; that is within the spread of ± {row.std:.1f} over seeds: no claim."
-    signs = "the same" if row.low * row.high > 0 else "not the same"
-    return f"{what} ± {row.std:.1f} {paper}; its sign is {signs} in all {row.seeds} seeds."
+        return f"{what}; a single seed says nothing about the spread."
+    doubt = "" if row.claim else ": no claim"
+    return f"{what}; 95 % interval over {row.seeds} seeds {row.low:+.1f} to {row.high:+.1f}{doubt}."
 
 
 def by_group(records: Sequence[Record], group: str, metric: str = "mean_iou") -> pd.DataFrame:
@@ -230,12 +247,19 @@ def small_table(records: Sequence[Record]) -> tuple[pd.DataFrame, str]:
     return pd.DataFrame(rows), note
 
 
-def pairs_in_order(records: Sequence[Record], table: PublishedTable) -> tuple[int, int]:
-    """How many pairs of a table's rows have the paper's order of mean IoU here, and of how many."""
+def out_of_order(records: Sequence[Record], table: PublishedTable) -> tuple[list[str], int]:
+    """The pairs of a table's rows whose mean IoU has not the paper's order here, and of how many.
+
+    A pair is told with both its scores, there and here.
+    """
     ours, place = summary(records)["mean_iou", "mean"], METRICS.index("mean_iou")
-    both = [(row[place], ours[name]) for name, row in table.rows.items() if name in ours.index]
+    both = {name: (row[place], ours[name]) for name, row in table.rows.items() if name in ours}
     pairs = list(combinations(both, 2))
-    return sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs), len(pairs)
+    return [
+        f"{table.title(a)} and {table.title(b)} (paper {both[a][0]:.1f} and {both[b][0]:.1f}, "
+        f"here {both[a][1]:.1f} and {both[b][1]:.1f})"
+        for a, b in pairs if (both[a][0] - both[b][0]) * (both[a][1] - both[b][1]) <= 0
+    ], len(pairs)  # fmt: skip
 
 
 def beside_the_control(records: Sequence[Record], controls: Sequence[Record]) -> pd.DataFrame:
@@ -288,7 +312,7 @@ def note(records: Sequence[Record], table: PublishedTable) -> str:
     tested = records[0].get("tested_on", records[0]["config"]["data"])
     return (
         f"Rows '{table.measured_on}' are the numbers that the paper publishes, at 512 × 512 "
-        f"pixels. Rows '{tested} (here)' were measured with this kit: {measured(records)}. "
+        f"pixels. Rows '{here(tested)}' were measured with this kit: {measured(records)}. "
         f"{EVERY_RUN} All in percent; mAP is the mean of P@0.50:0.05:0.95. The two were measured "
         "on different data: compare the order of the rows and the sign of the steps between them, "
         f"not their height.\n\n{_runs(records)}"

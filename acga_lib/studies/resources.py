@@ -30,7 +30,7 @@ from acga_lib.i3d import I3D, STRIDE
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, MethodConfig
 from acga_lib.profiles import PROFILES
-from acga_lib.text import MAX_WORDS
+from acga_lib.text import MAX_WORDS, WORD_DIM
 from acga_lib.vgg import VGG16
 
 PAPER = PROFILES["paper"]
@@ -72,18 +72,9 @@ def trunks() -> dict[str, dict[str, int]]:
     """Of each modality: operations and raw bytes (float16) of one clip's or frame's feature."""
     with torch.device("meta"):
         networks: dict[str, tuple[I3D | VGG16, Tensor]] = {
-            "rgb": (
-                I3D(),
-                torch.empty(1, 3, SEEN.frames, SEEN.side, SEEN.side),
-            ),
-            "flow": (
-                I3D(channels_in=2),
-                torch.empty(1, 2, SEEN.frames, SEEN.side, SEEN.side),
-            ),
-            "image": (
-                VGG16(),
-                torch.empty(1, 3, SEEN.image_side, SEEN.image_side),
-            ),
+            "rgb": (I3D(), torch.empty(1, 3, SEEN.frames, SEEN.side, SEEN.side)),
+            "flow": (I3D(channels_in=2), torch.empty(1, 2, SEEN.frames, SEEN.side, SEEN.side)),
+            "image": (VGG16(), torch.empty(1, 3, SEEN.image_side, SEEN.image_side)),
         }
     found = {}
     for modality, (network, frames) in networks.items():
@@ -94,31 +85,22 @@ def trunks() -> dict[str, dict[str, int]]:
     return found
 
 
-def _inputs(method: MethodConfig, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Features, words and masks as the method reads them, without numbers."""
-    shape: tuple[int, ...] = (
-        1000,
-        SEEN.image_side // 32,
-        SEEN.image_side // 32,
-    )
-    words = torch.zeros(batch, MAX_WORDS, dtype=torch.long, device="meta")
+def _inputs(method: MethodConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Features, words and masks of one sample as the method reads them, without numbers."""
+    shape: tuple[int, ...] = (1000, SEEN.image_side // 32, SEEN.image_side // 32)
+    words = torch.zeros(1, MAX_WORDS, dtype=torch.long, device="meta")
     if method.modality != "image":
-        shape = (
-            528,
-            SEEN.frames // 4,
-            SEEN.side // STRIDE,
-            SEEN.side // STRIDE,
-        )
-        words = torch.empty(batch, MAX_WORDS, 300, device="meta")
-    masks = torch.empty(batch, SEEN.side, SEEN.side, device="meta")
-    return torch.empty(batch, *shape, device="meta"), words, masks
+        shape = (528, SEEN.frames // 4, SEEN.side // STRIDE, SEEN.side // STRIDE)
+        words = torch.empty(1, MAX_WORDS, WORD_DIM, device="meta")
+    masks = torch.empty(1, SEEN.side, SEEN.side, device="meta")
+    return torch.empty(1, *shape, device="meta"), words, masks
 
 
 def method_cost(method: MethodConfig) -> dict[str, int]:
     """One sample of a method's last stage: operations, and bytes that autograd saves (fp32)."""
     with torch.device("meta"):
         network = build_network(method, PAPER).train()
-    features, words, masks = _inputs(method, 1)
+    features, words, masks = _inputs(method)
     parameters = {p.untyped_storage()._cdata for p in network.parameters()}
     saved: dict[int, torch.UntypedStorage] = {}
 

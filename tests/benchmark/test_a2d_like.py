@@ -17,11 +17,12 @@ from acga_lib.benchmark.language.sentences import Sentence, describe
 from acga_lib.benchmark.world.scene import COLORS, label
 from acga_lib.benchmark.writing import a2d_like as toy
 from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
-from acga_lib.benchmark.writing.formats import write_annotation, write_clip
+from acga_lib.benchmark.writing.formats import write_annotation
 from acga_lib.benchmark.writing.publishing import annotations_sha256
 from acga_lib.benchmark.writing.scenes import Draft, planned_tracks, sample_scene
 from acga_lib.config import ROOT
 from acga_lib.errors import ConfigError, DataError
+from acga_lib.files.mp4 import write_mp4
 
 SIZES = {"train_videos": 3, "test_videos": 2}
 Planned = list[tuple[Draft, tuple[Sentence, ...]]]
@@ -222,7 +223,7 @@ def test_equal_frames_give_equal_clips(tmp_path: Path) -> None:
     frames = toy.render_scene(seed=5, split="test", index=0).frames
     clips = []
     for number in range(6):
-        write_clip(tmp_path / "clip.mp4", frames)
+        write_mp4(tmp_path / "clip.mp4", frames, rate=24)
         clips.append((tmp_path / "clip.mp4").read_bytes())
         np.full(10_000 * (number + 1), number, np.uint8)  # stirs the memory that x264 gets next
     assert len(set(clips)) == 1

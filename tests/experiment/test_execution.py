@@ -138,6 +138,13 @@ def test_small_profiles_compute_in_bfloat16_only_where_the_cpu_has_instructions_
     assert Execution().describe("cpu", PROFILES["night"])["computed_in"] == expected
 
 
+def test_small_profiles_compute_in_single_precision_on_a_gpu_without_bfloat16(monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda kind, number, enabled: enabled)
+    for half, expected in (torch.float16, False), (torch.bfloat16, True):  # a T4, an A100
+        monkeypatch.setattr(execution, "half_type", lambda device, half=half: half)
+        assert Execution().autocast("cuda:0", PROFILES["night"]) is expected
+
+
 @pytest.mark.parametrize("known, expected", [
     ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),  # Ice Lake
     ({"avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, "bfloat16"),

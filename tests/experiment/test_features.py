@@ -14,7 +14,6 @@ from helpers import jobs
 from safetensors.torch import load_file, save_file
 
 from acga_lib import config
-from acga_lib.benchmark.writing.formats import write_clip
 from acga_lib.clip import Letterbox
 from acga_lib.config import RunConfig
 from acga_lib.errors import CheckpointError, ConfigError, DataError, StorageError
@@ -22,6 +21,7 @@ from acga_lib.experiment import features, pipeline, tensors
 from acga_lib.experiment.features import FeatureStore
 from acga_lib.experiment.recipes import MODALITIES, Recipe
 from acga_lib.experiment.tensors import SampleTensors
+from acga_lib.files.mp4 import write_mp4
 from acga_lib.files.video import read_frames
 from acga_lib.i3d import I3D, load_i3d
 from acga_lib.profiles import PROFILES
@@ -182,7 +182,8 @@ def test_a_changed_video_is_extracted_again_even_by_the_same_store(copied, store
     first, trunk = jobs.samples(copied)[0], load_i3d(toy_trunk)
     store.extract([first], trunk, progress=False)
     before = store.get(first)
-    write_clip(first.video_path, read_frames(first.video_path)[:, :, ::-1].copy())  # mirrored
+    mirrored = read_frames(first.video_path)[:, :, ::-1].copy()
+    write_mp4(first.video_path, mirrored, rate=24)
     assert first not in store
     assert store.extract([first], trunk, progress=False) == 1
     assert not np.array_equal(store.get(first), before)

@@ -4,6 +4,7 @@ import json
 import re
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from helpers.records import BASE, changed, write_record
 from matplotlib.text import Text
 from PIL import Image
+from scipy.stats import ttest_1samp
 
 from acga_lib.clip import threshold
 from acga_lib.config import HEADLINE_RUN
@@ -24,6 +26,7 @@ from acga_lib.metrics import segmentation_metrics
 from acga_lib.published import (
     A2D_SENTENCES,
     ABLATION,
+    METRICS,
     TABLE_3,
     TABLES,
     PublishedTable,
@@ -85,7 +88,7 @@ def test_our_row_stands_under_the_papers_and_says_where_it_was_measured(runs: Pa
     here = ["gavrilyuk", *ABLATION]
     expected = []
     for row in TABLE_3.rows:
-        expected += [A2D_SENTENCES, "toy (here)"] if row in here else [A2D_SENTENCES]
+        expected += [A2D_SENTENCES, "embedded benchmark (here)"] if row in here else [A2D_SENTENCES]
     assert list(table["Measured on"]) == expected
     assert list(table["Mean IoU"][-2:]) == ["49.0", "46.7 ± 2.1"]
 
@@ -104,7 +107,7 @@ def test_a_single_seed_has_no_deviation_and_allows_no_claim(tmp_path: Path) -> N
     records = read_runs(tmp_path, data="toy", profile="toy")
     assert "±" not in tables.beside_the_paper(records, TABLE_3, data="toy").to_string()
     steps = tables.components(records)
-    assert steps["within"].all()
+    assert not steps["claim"].any()
     assert "single seed" in tables.judged(next(steps.itertuples()))
 
 
@@ -115,6 +118,23 @@ def test_steps_are_paired_by_seed(runs: Path) -> None:
     assert (first["seeds"], first["paper"]) == (2, 1.4)
     assert first["mean"] == pytest.approx(5.0)  # unpaired means would differ by 5.3
     assert first["std"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_step_is_claimed_where_students_interval_leaves_out_no_change() -> None:
+    found = tables.interval([1.0, 2.0, 4.0])
+    by_scipy = ttest_1samp([1.0, 2.0, 4.0], 0).confidence_interval(0.95)
+    assert found == pytest.approx((by_scipy.low, by_scipy.high)) and found[0] < 0
+
+    def sentence(*gains: float) -> str:
+        before = [{"config": {"run": {"seed": s}}, "metrics": dict.fromkeys(METRICS, 0.2)}
+                  for s in range(len(gains))]  # fmt: skip
+        after = [one | {"metrics": dict.fromkeys(METRICS, 0.2 + gain / 100)}
+                 for one, gain in zip(before, gains, strict=True)]  # fmt: skip
+        step = next(tables.differences({"mrf_wbce": before, "acga": after}, "mrf_wbce", "acga"))
+        return tables.judged(SimpleNamespace(**step))
+
+    assert "+2.3 ± 1.5 points" in sentence(1, 2, 4) and "no claim" in sentence(1, 2, 4)
+    assert "no claim" not in sentence(2, 2.5, 3) and "3 seeds +1.3 to +3.7." in sentence(2, 2.5, 3)
 
 
 def test_groups_are_ordered_by_size_and_absent_groups_give_an_empty_table(runs: Path) -> None:
@@ -403,7 +423,7 @@ def test_nothing_of_a_record_or_table_is_markup_on_the_page(runs: Path) -> None:
     changed(path, "run_id", "<script>alert(1)</script>")
     changed(path, "environment", {"device": "<script>", "revision": "<script>"})
     table = results / "tables" / "table3-toy-toy.csv"
-    table.write_text(table.read_text().replace("toy (here)", "<script>"))
+    table.write_text(table.read_text().replace("embedded benchmark (here)", "<script>"))
     table.rename(table.with_name("table3-<script>-toy.csv"))  # named after a data folder
     for kept in (table.with_suffix(".md"),):
         kept.rename(kept.with_name("table3-<script>-toy.md"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from acga_lib.benchmark.drawing.brush import Brush
-from acga_lib.benchmark.drawing.jhmdb_props import draw_prop
+from acga_lib.benchmark.drawing.jhmdb_props import PROPS
 from acga_lib.benchmark.drawing.jhmdb_stages import stage
 from acga_lib.benchmark.drawing.look import Look, appearance
 from acga_lib.benchmark.drawing.people import arm, hold
@@ -101,7 +101,7 @@ def _paint(look: Look, action: str, turned: float) -> tuple[np.ndarray, np.ndarr
     pose = stance(action, turned)
     hold(body, look, pose)
     if prop := MOVES[action].prop:
-        draw_prop(prop, thing, arm(look, pose, +1), turned)
+        PROPS[prop](thing, arm(look, pose, +1), turned)
     return body.canvas, thing.canvas
 
 

@@ -8,16 +8,6 @@ from acga_lib.benchmark.drawing.brush import Brush, capsule, ellipse
 from acga_lib.benchmark.world.palette import RGB, mix
 
 
-def draw_prop(name: str, brush: Brush, arm: np.ndarray, turned: float) -> None:
-    """Paint what a person handles.
-
-    Args:
-        arm: shoulder, elbow and hand [3, 2] of the near side, in units.
-        turned: how far the move has come, in [0, 1).
-    """
-    _PROPS[name](brush, arm, turned)
-
-
 def _ball(brush: Brush, at: np.ndarray, radius: float, color: RGB) -> None:
     brush.fill(ellipse(at[0], at[1], radius, radius), color, edge=0.5)
     brush.fill(ellipse(at[0] - 0.3 * radius, at[1] - 0.3 * radius, 0.35 * radius, 0.3 * radius),
@@ -70,7 +60,9 @@ def _bat(brush: Brush, arm: np.ndarray, turned: float) -> None:
     brush.fill(capsule(hand, tip, 0.016, 0.034), (186, 150, 104), edge=0.6)
 
 
-_PROPS: dict[str, Callable[[Brush, np.ndarray, float], None]] = {
+#: Each is painted with shoulder, elbow and hand [3, 2] of the near side, in units, and how far the
+#: move has come, in [0, 1).
+PROPS: dict[str, Callable[[Brush, np.ndarray, float], None]] = {
     "football": _football,
     "ball": _thrown,
     "bag": _bag,

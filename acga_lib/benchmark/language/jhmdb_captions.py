@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from acga_lib.benchmark.world.casts import pick
 from acga_lib.benchmark.world.jhmdb_films import Film, Person
 from acga_lib.benchmark.world.palette import generator
 from acga_lib.benchmark.world.truth import Description, Track, holds_place, needs, singles_out
@@ -80,16 +81,16 @@ def _draft(film: Film, tracks: tuple[Track, ...], random: np.random.Generator) -
     noun, looks, description = _subject(film, person, random)
     slots = {
         "np": looks.format(n=noun, c=person.color, l=person.lower),
-        "v": _any(VERBS[person.action], random).format(his=POSSESSIVES[person.actor]),
-        "bg": _any(GROUNDS[film.scene.background], random),
+        "v": pick(VERBS[person.action], random).format(his=POSSESSIVES[person.actor]),
+        "bg": pick(GROUNDS[film.scene.background], random),
     }
     if film.cue != "place":
-        return Caption(_any(TEMPLATES, random).format(**slots), description)
+        return Caption(pick(TEMPLATES, random).format(**slots), description)
     places = [one for one in PLACES if holds_place(one, tracks[0], lenient=False)]
     if not places:
         return None
-    slots["place"] = _any(PLACE_PHRASES, random).format(p=places[0])
-    text = _any(PLACE_TEMPLATES, random).format(**slots)
+    slots["place"] = pick(PLACE_PHRASES, random).format(p=places[0])
+    text = pick(PLACE_TEMPLATES, random).format(**slots)
     return Caption(text, replace(description, place=places[0]))
 
 
@@ -97,15 +98,11 @@ def _subject(
     film: Film, person: Person, random: np.random.Generator
 ) -> tuple[str, str, Description]:
     """Noun, look and what both claim; an attribute sentence always names the colour."""
-    noun = _any(NOUNS[person.actor], random)
-    looks = _any(COLORED_LOOKS if film.cue == "attribute" else LOOKS, random)
+    noun = pick(NOUNS[person.actor], random)
+    looks = pick(COLORED_LOOKS if film.cue == "attribute" else LOOKS, random)
     claim = Description(
         actors=ALSO.get(noun, (person.actor,)),
         color=person.color if "{c}" in looks else None,
         action=person.action,
     )
     return noun, looks, claim
-
-
-def _any(options: tuple[str, ...], random: np.random.Generator) -> str:
-    return options[int(random.integers(len(options)))]

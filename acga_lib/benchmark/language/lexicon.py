@@ -13,8 +13,6 @@ from acga_lib.benchmark.world.scene import ACTORS
 
 CUES = ("actor", "attribute", "action", "place", "relation")
 PEOPLE = ("adult", "baby")
-#: The two wordings; a scene of the split "trunk" has no sentences.
-SPLITS = ("train", "test")
 
 #: What a noun may denote, beyond the actor that it was chosen for.
 ALSO_DENOTES = {"person": ("adult", "baby")}

@@ -20,6 +20,7 @@ from acga_lib.benchmark.language.lexicon import (
     verbs,
 )
 from acga_lib.benchmark.language.referit_lexicon import REFERIT
+from acga_lib.benchmark.world.casts import pick
 from acga_lib.benchmark.world.palette import generator
 from acga_lib.benchmark.world.scene import Instance, Scene
 from acga_lib.benchmark.world.truth import (
@@ -91,7 +92,7 @@ def word(
 ) -> Sentence | None:
     """One random wording that is true but may be ambiguous, or None if it cannot be said."""
     pool = SPOKEN[scene.split].templates[cue if cue in ("place", "relation") else "plain"]
-    template = _choose(pool, random)
+    template = pick(pool, random)
     slots, description = _name(scene, index, cue, "{v}" in template, random)
     if "{bg}" in template:
         one = scene.instances[index]
@@ -102,8 +103,8 @@ def word(
         places = [place for place in PLACES if holds_place(place, tracks[index], lenient=False)]
         if not places:
             return None
-        slots["side"] = place = _choose(places, random)
-        slots["place"] = _choose(SPOKEN[scene.split].places[place], random)
+        slots["side"] = place = pick(places, random)
+        slots["place"] = pick(SPOKEN[scene.split].places[place], random)
         description = replace(description, place=place)
     if "{rel}" in template:
         found = _relation(scene, tracks, index, "{v}" in template, random)
@@ -122,21 +123,17 @@ def _name(
 ) -> tuple[dict[str, str], Description]:
     """Words for what the instance is, how it looks and, if asked, what it does."""
     wording, one = SPOKEN[scene.split], scene.instances[index]
-    noun = _choose(wording.nouns[one.actor], random)
+    noun = pick(wording.nouns[one.actor], random)
     color, pattern = _look(one, cue, random)
     slots = {"np": _noun_phrase(wording, one, noun, color, pattern, random)}
     if with_verb:
-        slots["v"] = _choose(verbs(wording, one.actor, one.action), random)
+        slots["v"] = pick(verbs(wording, one.actor, one.action), random)
     return slots, Description(
         actors=denotes(noun, one.actor),
         color=color,
         pattern=pattern,
         action=one.action if with_verb else None,
     )
-
-
-def _choose(options: tuple[str, ...] | list[str], random: np.random.Generator) -> str:
-    return options[int(random.integers(len(options)))]
 
 
 def _look(one: Instance, cue: str, random: np.random.Generator) -> tuple[str | None, str | None]:
@@ -165,12 +162,12 @@ def _noun_phrase(
         styles = (wording.patterned_person if person else wording.patterned_thing)[pattern]
     else:
         styles = wording.colored_person if person else wording.colored_thing
-    return _choose(styles, random).format(n=noun, c=color)
+    return pick(styles, random).format(n=noun, c=color)
 
 
 def _ground(scene: Scene, action: str, random: np.random.Generator) -> str:
     wording = SPOKEN[scene.split]
-    preposition, rest = _choose(wording.grounds[scene.background], random).split(" ", 1)
+    preposition, rest = pick(wording.grounds[scene.background], random).split(" ", 1)
     return f"{wording.over if action == 'flying' else preposition} {rest}"
 
 
@@ -190,13 +187,13 @@ def _relation(
     ]
     if not found:
         return None
-    kind, other = found[int(random.integers(len(found)))]
+    kind, other = pick(found, random)
     landmark = scene.instances[other]
-    noun = _choose(wording.nouns[landmark.actor], random)
+    noun = pick(wording.nouns[landmark.actor], random)
     phrase = noun
     if landmark.actor not in PEOPLE and random.random() < MENTION_COLOR / 2:
         phrase = f"{landmark.color} {noun}"
-    text = _choose(wording.relations[kind], random).format(n=phrase)
+    text = pick(wording.relations[kind], random).format(n=phrase)
     return Relation(kind, denotes(noun, landmark.actor)), text
 
 

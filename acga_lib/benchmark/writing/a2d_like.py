@@ -5,7 +5,7 @@ Beyond the real layout there are `dataset.json`, which marks the folder as compl
 (`paraphrases.csv`), and sentences that are true of nobody in a test video (`negatives.csv`).
 """
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,39 +15,29 @@ from acga_lib.benchmark.language.rewording import negatives, paraphrases
 from acga_lib.benchmark.language.sentences import Sentence, describe
 from acga_lib.benchmark.world.scene import Scene, label
 from acga_lib.benchmark.world.truth import Track, measure
-from acga_lib.benchmark.writing.formats import write_annotation, write_clip
+from acga_lib.benchmark.writing.formats import FRAME_RATE, write_annotation
 from acga_lib.benchmark.writing.publishing import Parameters, hold_numbers, made, publish, write_csv
 from acga_lib.benchmark.writing.scenes import sample_scene
+from acga_lib.datasets.a2d import CLIPS, MASKS
+from acga_lib.datasets.a2d_lists import HEADER, SPLITS
 from acga_lib.errors import DataError
+from acga_lib.files.mp4 import write_mp4
 
 #: Raised whenever the same parameters would give other files.
 GENERATOR_VERSION = 4
-SPLITS = ("train", "test")
 #: The annotated frames, as fractions of the clip.
 ANNOTATED = (1 / 2,)
 ATTEMPTS = 200
-TEXTS, MASKS = "text_annotations", "a2d_annotation_with_instances"
-ANNOTATION_HEADER = ("video_id", "instance_id", "query")
+TEXTS = "text_annotations"
 NEGATIVE_HEADER = ("video_id", "query")
+#: `x`, `y` are the centroid at the last annotated frame (0 to 1).
+CUES_HEADER = (
+    "video_id", "instance_id", "cue", "actor", "action", "color", "pattern", "x", "y"
+)  # fmt: skip
 #: The files whose hash tells a changed copy.
 ANNOTATIONS = (
     "Release/videoset.csv", f"{TEXTS}/*.txt", f"{TEXTS}/*.csv", f"{TEXTS}/{MASKS}/*/*.h5",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class CueRow:
-    """One row of `cues.csv`; `x`, `y` are the centroid at the last annotated frame (0 to 1)."""
-
-    video_id: str
-    instance_id: int
-    cue: str
-    actor: str
-    action: str
-    color: str
-    pattern: str
-    x: float
-    y: float
 
 
 @dataclass(frozen=True)
@@ -70,9 +60,9 @@ class VideoText:
 
     row: tuple[str | int, ...]
     sentences: tuple[tuple[str, int, str], ...]
-    cues: tuple[CueRow, ...]
-    paraphrases: tuple[tuple[str | int, ...], ...] = ()
-    negatives: tuple[tuple[str | int, ...], ...] = ()
+    cues: tuple[tuple[str | int | float, ...], ...]
+    paraphrases: tuple[tuple[str, int, str], ...]
+    negatives: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -149,18 +139,18 @@ def render_scene(*, seed: int, split: str, index: int) -> Rendered:
 
 def _write(folder: Path, jobs: list[Job], *, workers: int, progress: bool) -> Parameters:
     """Everything but `dataset.json` -> what to record there."""
-    (folder / "Release" / "clips320H").mkdir(parents=True)
+    (folder / CLIPS).mkdir(parents=True)
     texts = folder / TEXTS
     (texts / MASKS).mkdir(parents=True)
     videos = made(_make_video, jobs, workers=workers, progress=progress, unit="video")
     sentences = [row for video in videos for row in video.sentences]
-    cues = [astuple(row) for video in videos for row in video.cues]
+    cues = [row for video in videos for row in video.cues]
     write_csv(folder / "Release" / "videoset.csv", [video.row for video in videos])
-    write_csv(texts / "a2d_annotation.txt", [ANNOTATION_HEADER, *sentences])
-    write_csv(texts / "cues.csv", [tuple(CueRow.__dataclass_fields__), *cues])
+    write_csv(texts / "a2d_annotation.txt", [HEADER, *sentences])
+    write_csv(texts / "cues.csv", [CUES_HEADER, *cues])
     write_csv(
         texts / "paraphrases.csv",
-        [ANNOTATION_HEADER, *(row for video in videos for row in video.paraphrases)],
+        [HEADER, *(row for video in videos for row in video.paraphrases)],
     )
     write_csv(
         texts / "negatives.csv",
@@ -175,7 +165,7 @@ def _make_video(job: Job) -> VideoText:
     shown = render_scene(seed=job.seed, split=job.split, index=job.index)
     scene, name = shown.scene, job.video_id
     marked = annotated_frames(scene.frames)
-    write_clip(job.root / "Release" / "clips320H" / f"{name}.mp4", shown.frames)
+    write_mp4(job.root / CLIPS / f"{name}.mp4", shown.frames, rate=FRAME_RATE)
     folder = job.root / TEXTS / MASKS / name
     folder.mkdir()
     for frame in marked:
@@ -185,35 +175,34 @@ def _make_video(job: Job) -> VideoText:
         name, label(first.actor, first.action), "0:00:00", "0:00:01", scene.height, scene.width,
         scene.frames, len(marked), SPLITS.index(job.split),
     )  # fmt: skip
+    others, false = _further(name, shown)
     return VideoText(
         row=row,
         sentences=tuple((name, one.instance, one.text) for one in shown.sentences),
         cues=tuple(_cue_row(name, shown, one, marked[-1]) for one in shown.sentences),
-        **_further(name, shown),
+        paraphrases=others,
+        negatives=false,
     )
 
 
-def _further(name: str, shown: Rendered) -> dict[str, tuple[tuple[str | int, ...], ...]]:
-    """The rows of `paraphrases.csv` and `negatives.csv`, which only test videos have."""
+def _further(
+    name: str, shown: Rendered
+) -> tuple[tuple[tuple[str, int, str], ...], tuple[tuple[str, str], ...]]:
+    """The rows of `paraphrases.csv` and of `negatives.csv`, which only test videos have."""
     if shown.scene.split != "test":
-        return {}
+        return (), ()
     told = shown.scene, shown.tracks
-    return {
-        "paraphrases": tuple(
-            (name, one.instance, text)
-            for one in shown.sentences
-            for text in paraphrases(*told, one)
-        ),
-        "negatives": tuple((name, text) for text in negatives(*told, shown.sentences)),
-    }
+    others = tuple(
+        (name, one.instance, text) for one in shown.sentences for text in paraphrases(*told, one)
+    )
+    return others, tuple((name, text) for text in negatives(*told, shown.sentences))
 
 
-def _cue_row(name: str, shown: Rendered, sentence: Sentence, frame: int) -> CueRow:
+def _cue_row(
+    name: str, shown: Rendered, sentence: Sentence, frame: int
+) -> tuple[str | int | float, ...]:
     one = shown.scene.instances[sentence.instance]
     rows, columns = np.nonzero(shown.masks[sentence.instance, frame])
-    return CueRow(
-        video_id=name, instance_id=sentence.instance, cue=sentence.cue, actor=one.actor,
-        action=one.action, color=one.color, pattern=one.pattern,
-        x=round((columns.mean() + 0.5) / shown.scene.width, 4),
-        y=round((rows.mean() + 0.5) / shown.scene.height, 4),
-    )  # fmt: skip
+    x, y = (columns.mean() + 0.5) / shown.scene.width, (rows.mean() + 0.5) / shown.scene.height
+    looks = one.actor, one.action, one.color, one.pattern
+    return name, sentence.instance, sentence.cue, *looks, round(x, 4), round(y, 4)

@@ -7,15 +7,8 @@ import h5py
 import numpy as np
 from scipy.io import savemat
 
-from acga_lib.files.mp4 import write_mp4
-
 FRAME_RATE = 24
 MAT_HEADER = b"MATLAB 5.0 MAT-file"
-
-
-def write_clip(path: Path, frames: np.ndarray) -> None:
-    """Encode uint8 [T,H,W,3] RGB frames (even H and W) as H.264 in MP4, reproducibly."""
-    write_mp4(path, frames, rate=FRAME_RATE)
 
 
 def write_annotation(path: Path, masks: np.ndarray) -> None:
