@@ -44,9 +44,12 @@ def against_training(records: Sequence[Record]) -> pd.DataFrame:
     """
     rows = {}
     for name, runs in by_method(records).items():
-        row = {(of, on): _mean(runs, on, of) for of in TOLD for on in ("train", "test")}
-        row |= {(of, "gap"): row[of, "train"] - row[of, "test"] for of in TOLD}
-        row["right", "chance"] = _mean(runs, "test", "chance")
+        row: dict[tuple[str, str], float] = {}
+        for of in TOLD:
+            train, test = (_mean(runs, on, of) for on in ("train", "test"))
+            row |= {(of, "train"): train, (of, "test"): test, (of, "gap"): train - test}
+            if of == "right":
+                row[of, "chance"] = _mean(runs, "test", "chance")
         rows[METHODS[name].title] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 

@@ -297,8 +297,11 @@ def write_all(results: Path = RESULTS, lessons: Path = ROOT / "notebooks") -> No
         if tables.method_of(record) in rows
     }
     for data, profile in sorted(groups):
-        records = read_runs(results / "runs", data=data, profile=profile)
-        table, note = tables.small_table(records)
+        records, controls = (
+            read_runs(results / "runs", data=data, profile=profile, controls=shuffled)
+            for shuffled in (False, True)
+        )
+        table, note = tables.small_table(records, controls)
         tables.write_table(table, results / "tables" / f"summary-{data}-{profile}", note=note)
     for path in lessons.glob("*.ipynb"):
         write_text(results / "notebooks" / f"{path.stem}.html", lesson_page(path))

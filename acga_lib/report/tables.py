@@ -224,27 +224,32 @@ def by_group(records: Sequence[Record], group: str, metric: str = "mean_iou") ->
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def small_table(records: Sequence[Record]) -> tuple[pd.DataFrame, str]:
+def small_table(records: Sequence[Record], controls: Sequence[Record]) -> tuple[pd.DataFrame, str]:
     """Mean IoU of the paper's rows there, here, and here by deciding cue, as text; and its note.
 
-    Without columns of cues where the data do not have them.
+    Below them what is trained with shuffled sentences (`controls`), from which the heights are
+    read. Without columns of cues where the data do not have them.
     """
     paper = TABLE_3.rows | TABLE_1.rows
     shown = [record for record in records if method_of(record) in paper]
-    cues, rows = by_group(shown, "cue"), []
-    for name, runs in by_method(shown).items():
-        here = 100 * pd.Series([run["metrics"]["mean_iou"] for run in runs])
-        row = {"Method": TABLE_1.title(name), "Paper": f"{paper[name][-1]:.1f}"}
-        row["Here"] = plus_minus(here.mean(), here.std())
-        by = cues.loc[METHODS[name].title].items()
-        rows.append(row | {str(cue): f"{value:.1f}" for cue, value in by})
+    rows = []
+    for some, suffix in ((shown, ""), (controls, ", shuffled sentences")):
+        cues = by_group(some, "cue")
+        for name, runs in by_method(some).items():
+            here = 100 * pd.Series([run["metrics"]["mean_iou"] for run in runs])
+            row = {"Method": TABLE_1.title(name) + suffix}
+            row["Paper"] = "–" if suffix else f"{paper[name][-1]:.1f}"
+            row |= {"Here": plus_minus(here.mean(), here.std()), "Seeds": str(len(runs))}
+            by = cues.loc[METHODS[name].title].items()
+            rows.append(row | {str(cue): f"{value:.1f}" for cue, value in by})
     note = (
         f"Mean IoU in percent. Paper: A2D Sentences, 512 × 512 pixels. Here: {measured(shown)}; "
         "then by the cue that decides whom a sentence means, with its number of samples, where the "
         "data tell. Compare the order of the rows and the sign of the steps between them, not "
-        f"their height.\n\n{_runs(shown)}"
+        "their height. Shuffled sentences: trained with the sentences of other samples, tested "
+        f"with the true ones.\n\n{_runs([*shown, *controls])}"
     )
-    return pd.DataFrame(rows), note
+    return pd.DataFrame(rows).fillna("–"), note
 
 
 def out_of_order(records: Sequence[Record], table: PublishedTable) -> tuple[list[str], int]:

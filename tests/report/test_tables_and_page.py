@@ -371,16 +371,23 @@ def test_a_damaged_picture_stops_the_page(runs: Path) -> None:
 
 
 def test_the_small_table_has_the_papers_rows_by_deciding_cue(runs: Path) -> None:
-    table, note = tables.small_table(read_runs(runs, data="toy", profile="toy"))
-    assert list(table) == ["Method", "Paper", "Here", "actor (9)", "place (4)"]
-    assert list(table.iloc[-1]) == ["ACGA (RGB)", "49.0", "46.7 ± 2.1", "23.3", "46.7"]
+    write_record(runs, method="acga", seed=0, shuffled=True)
+    records, controls = (
+        read_runs(runs, data="toy", profile="toy", controls=shuffled) for shuffled in (False, True)
+    )
+    table, note = tables.small_table(records, controls)
+    assert list(table) == ["Method", "Paper", "Here", "Seeds", "actor (9)", "place (4)"]
+    assert list(table.iloc[-2]) == ["ACGA (RGB)", "49.0", "46.7 ± 2.1", "3", "23.3", "46.7"]
+    assert list(table.iloc[-1])[:4] == ["ACGA (RGB), shuffled sentences", "–", "20.0", "1"]
     assert "13 test samples" in note and "toy-toy-acga-s2" in note
 
 
 def test_the_readme_shows_the_picture_and_the_small_table_of_the_headline() -> None:
     runs, readme = page.RESULTS / "runs", (page.ROOT / "README.md").read_text(encoding="utf-8")
     data, profile = findings.headline([read_run(path) for path in runs.glob("*.json")])
-    table, note = tables.small_table(read_runs(runs, data=data, profile=profile))
+    table, note = tables.small_table(
+        *(read_runs(runs, data=data, profile=profile, controls=one) for one in (False, True))
+    )
     name = f"tables/summary-{data}-{profile}.md"
     written = (page.RESULTS / name).read_text(encoding="utf-8")
     assert written == f"{tables.markdown(table)}\n\n{note}\n", "run acga_lib.report.page"

@@ -25,7 +25,7 @@ def test_quieted_words_are_as_long_as_the_others_and_point_where_they_did():
 def test_whitening_makes_the_noise_words_long():
     white = WordVectors.load()
     raw = WordVectors.load(white.path)
-    usual = "man woman dog ball car is walking running jumping red left".split()
+    usual = ("man", "woman", "dog", "ball", "car", "is", "walking", "running", "red", "left")
 
     def longer(vectors):
         noise, own = (np.mean([np.linalg.norm(vectors.encode(w).vectors[0]) for w in words])
