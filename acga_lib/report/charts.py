@@ -76,7 +76,7 @@ def breakdown_chart(part: pd.DataFrame, *, title: str, group: str) -> Figure:
     for (row, column), value in np.ndenumerate(numbers):
         color = "white" if value < np.nanmax(numbers) / 2 else "black"
         axis.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=color)
-    figure.colorbar(image, label="mean IoU, percent")
+    figure.colorbar(image, label="percent")
     return figure
 
 

@@ -153,8 +153,11 @@ def _doubt(row: Mapping[Any, Any]) -> str:
 def _order(records: Sequence[Record]) -> Iterator[str]:
     other, pairs = out_of_order(records, TABLE_1)
     if pairs > 1:
-        told = f"{pairs - len(other)} of {pairs} pairs of methods in Table 1 stand in the paper's"
-        yield f"{told} order; not {'; '.join(other)}." if 0 < len(other) < 6 else f"{told} order."
+        named = f"; out of it are {'; '.join(other)}" if 0 < len(other) < 6 else ""
+        yield (
+            f"{pairs - len(other)} of {pairs} pairs of methods in Table 1 stand in the paper's "
+            f"order{named}."
+        )
 
 
 def _baseline(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[str]:
