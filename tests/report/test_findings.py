@@ -43,6 +43,7 @@ def test_a_method_below_is_called_below_and_a_loss_a_loss(results):
     set_scores(results, "mrf", 0.20, 0.21, 0.22)
     text = said(results)
     assert "4.3 ± 2.1 points below Gavrilyuk" in text
+    assert "Unlike in the paper (+2.0), the Baseline lies below Gavrilyuk" in text
     assert "(MRF) −10.7 ± 1.2 (3 seeds, 95 % interval −13.5 to −7.8), paper +1.4" in text
 
 
