@@ -43,18 +43,20 @@ def hold_checkout(what: str) -> None:
 class Variant:
     """Another account of how ACGA and its ablations are trained; the networks are the same."""
 
-    epochs: int
-    divisions: tuple[float, ...]  #: `Stage.divisions`
     linear_std: float  #: `Training.linear_std` and `align_std`
+    epochs: int | None = None  #: None: the profile's
+    divisions: tuple[float, ...] | None = None  #: `Stage.divisions`; None: the method's
     #: every step draws a batch of its own from all samples, so an epoch misses about 37 % of them;
     #: else an epoch is every sample once
-    fresh_batches: bool
+    fresh_batches: bool = False
 
 
 VARIANTS = {
     # What the authors' released code does where it differs from Sec. 4.2: 9 epochs, of which the
     # last has a tenth of the rate. (The paper: 12 epochs, divided after 8.)
-    "released": Variant(epochs=9, divisions=(8 / 9,), linear_std=0.02, fresh_batches=True),
+    "released": Variant(linear_std=0.02, epochs=9, divisions=(8 / 9,), fresh_batches=True),
+    # A control of the small profiles, whose attentions begin with larger weights than the authors'.
+    "authors_init": Variant(linear_std=0.02),
 }
 
 
@@ -100,8 +102,8 @@ class RunConfig:
             trained = METHODS[self.method].streams or (self.method,)
             if any(METHODS[name].network != "acga" for name in trained):
                 raise ConfigError(
-                    f"variant '{self.variant}' with method '{self.method}': it is the training of "
-                    "the authors' code, which has ACGA and its ablations only; leave it empty"
+                    f"variant '{self.variant}' with method '{self.method}': a variant is of "
+                    "ACGA or its ablations only, as the authors' code is; leave it empty"
                 )
         if type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(
@@ -120,16 +122,17 @@ class RunConfig:
             return profile
         variant = VARIANTS[self.variant]
         return profile.changed(
-            epochs=variant.epochs, linear_std=variant.linear_std, align_std=variant.linear_std
-        )
+            epochs=variant.epochs or profile.training.epochs,
+            linear_std=variant.linear_std, align_std=variant.linear_std,
+        )  # fmt: skip
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages of the method's training, as the variant changes them."""
         stages = METHODS[self.method].stages
-        if not self.variant:
+        divisions = VARIANTS[self.variant].divisions if self.variant else None
+        if divisions is None:
             return stages
-        divisions = VARIANTS[self.variant].divisions
         return tuple(replace(stage, divisions=divisions) for stage in stages)
 
     @property

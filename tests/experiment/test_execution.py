@@ -178,6 +178,17 @@ def test_the_authors_training_has_9_epochs_of_fresh_batches():
     assert run.run_id == "toy-paper-acga-released-s0" and run.describe()["run"]["variant"]
 
 
+def test_the_variant_authors_init_changes_the_first_weights_and_nothing_else():
+    run = RunConfig(method="acga", profile="night", variant="authors_init")
+    plain = RunConfig(method="acga", profile="night")
+    paper, changed = PROFILES["paper"].training, run.scale.training
+    assert (changed.linear_std, changed.align_std) == (paper.linear_std, paper.align_std)
+    spread = {"linear_std": plain.scale.training.linear_std,
+              "align_std": plain.scale.training.align_std}  # fmt: skip
+    assert run.scale.changed(**spread) == plain.scale and run.scale != plain.scale
+    assert run.stages == plain.stages and not run.fresh_batches
+
+
 def test_a_variant_is_of_acga_alone_and_no_word_of_other_runs():
     for method in ("hu", "gavrilyuk_two_stream"):
         with pytest.raises(ConfigError, match=f"variant 'released' with method '{method}'"):
