@@ -3,9 +3,9 @@
 import argparse
 import sys
 import time
-from pathlib import Path
 
 from acga_lib.config import HEADLINE_RUN
+from acga_lib.files.paths import given_path
 from acga_lib.files.terminal import run_command
 
 
@@ -18,9 +18,10 @@ def segment(given: argparse.Namespace) -> str:
 
     start = time.perf_counter()
     segmenter = Segmenter.from_run(find_run(given.run, RUNS))
-    out = given.out.expanduser()
+    out = given_path(given.out, "the video to write")
+    masks = None if given.masks is None else given_path(given.masks, "the masks to write")
     frames = write_overlay(
-        segmenter, given.video, given.sentence, out, every=given.every, masks=given.masks
+        segmenter, given.video, given.sentence, out, every=given.every, masks=masks
     )
     unknown = segmenter.encode(given.sentence).unknown
     unseen = f"; without a vector, so not seen: {', '.join(unknown)}" if unknown else ""
@@ -38,8 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("--run", default=HEADLINE_RUN, help=run)
     every = "segment the first and every N-th frame, hold the mask in between (%(default)s)"
     command.add_argument("--every", type=int, default=8, metavar="N", help=every)
-    command.add_argument("--out", type=Path, required=True, help="the video to write, an .mp4")
-    command.add_argument("--masks", type=Path, help="a folder to write the masks to, as PNG")
+    command.add_argument("--out", required=True, help="the video to write, an .mp4")
+    command.add_argument("--masks", help="a folder to write the masks to, as PNG")
     given = parser.parse_args(arguments)
     return run_command("segment", lambda: segment(given))
 

@@ -127,7 +127,7 @@ class Segmenter:
         model, record = load_run(path)
         profile = Profile.from_record(record["config"]["profile"])
         method = METHODS[record["config"]["run"]["method"]]
-        trained_on = str(record.get("features")).split("+")
+        trained_on = record["features"].split("+")
         for recipe, weights in recipes(method, profile):
             if recipe.key not in trained_on:
                 raise CheckpointError(

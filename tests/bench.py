@@ -334,10 +334,12 @@ def table(record: dict[str, Any]) -> str:
 
     step, answers = record["training"], record["inference"]
     side = f"{step['side']} × {step['side']} pixels"
-    rounds, revision = step["rounds"], step["environment"]["revision"]
+    measured_at: dict[str, list[str]] = {}
+    for name, one in record.items():
+        measured_at.setdefault(one["environment"]["revision"], []).append(name)
     found = [
-        f"Times as fast: medians of {rounds} rounds (least to most), measured at revision "
-        f"{revision} on {step['environment']['device']}, {step['environment']['threads']} threads.",
+        f"Times as fast: medians of {step['rounds']} rounds (least to most), measured on "
+        f"{step['environment']['device']}, {step['environment']['threads']} threads.",
         "", f"| against the authors' form, {side} | single precision | bfloat16 |",
         "| --- | --- | --- |",
         row(f"training step, batch {step['batch']}", step["faster"]),
@@ -357,8 +359,10 @@ def table(record: dict[str, Any]) -> str:
         found += [
             "", f"A training step of Gavrilyuk et al. at {side}, single precision, beside its maps "
             f"built and filtered one by one: {cell(other['faster']['library'])}, in "
-            f"{other['memory']:.2f} of the memory (revision {other['environment']['revision']}).",
+            f"{other['memory']:.2f} of the memory.",
         ]  # fmt: skip
+    told = (f"{', '.join(names)} at {revision}" for revision, names in measured_at.items())
+    found += ["", f"Revisions: {'; '.join(told)}."]
     return "\n".join(found) + "\n"
 
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acga_lib.datasets.a2d_lists import (
+    MANIFEST,
     SPLITS,
     read_manifest,
     read_missed,
     read_sentences,
 )
-from acga_lib.datasets.a2d_masks import MANIFEST, annotated_frames, read_instances, read_mask
+from acga_lib.datasets.a2d_masks import annotated_frames, read_frame, read_mask
 from acga_lib.datasets.sample import Sample, Samples, hold_size
 from acga_lib.errors import ConfigError, DataError
 from acga_lib.files.lists import read_cues
@@ -39,31 +40,26 @@ class A2DSample(Sample):
 
     def read(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames of the mp4: uint8 [T, H, W, 3]. Raises as `Sample.read`."""
-        clip = read_clip(
-            self.video_path, indices, expected=self.frame_count, size=(self.height, self.width)
-        )
-        self._hold_size(self.video_path, clip.shape[1:3])
+        size = self.height, self.width
+        clip = read_clip(self.video_path, indices, expected=self.frame_count, size=size)
+        hold_size(self.video_path, clip.shape[1:3], size, said_by=str(self.mask_path))
         return clip
 
     def video(self) -> NDArray[np.uint8]:
         """All frames of the mp4, also beyond those that the manifest counts: [T, H, W, 3]."""
-        frames = read_frames(
-            self.video_path, expected=self.frame_count, size=(self.height, self.width)
-        )
-        self._hold_size(self.video_path, frames.shape[1:3])
+        size = self.height, self.width
+        frames = read_frames(self.video_path, expected=self.frame_count, size=size)
+        hold_size(self.video_path, frames.shape[1:3], size, said_by=str(self.mask_path))
         return frames
 
     def mask(self) -> NDArray[np.bool_]:
         """The actor's ground truth on the annotated frame: bool [H, W].
 
         Raises:
-            DataError: the HDF5 file is missing, forbidden or damaged, lacks the instance, holds a
-                mask of another size than the video, or one that is not of two numbers.
+            DataError: the HDF5 file is missing, forbidden or damaged, lacks the instance, or holds
+                a mask of it of another size, or one that is not of two numbers.
         """
         return read_mask(self.mask_path, self.instance, (self.height, self.width))
-
-    def _hold_size(self, path: Path, size: tuple[int, ...]) -> None:
-        hold_size(path, size, (self.height, self.width), said_by=MANIFEST)
 
 
 class A2DSentences(Samples):
@@ -108,14 +104,15 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
             continue
         folder = texts / MASKS / video_id
         for path in annotated_frames(folder, expected=video.annotated):
-            for instance in sorted(queries.keys() & set(read_instances(path))):
+            ids, (height, width) = read_frame(path)
+            for instance in sorted(queries.keys() & set(ids)):
                 yield A2DSample(
                     video_id=video_id,
                     frame=int(path.stem),
                     instance=instance,
                     query=queries[instance],
-                    height=video.height,
-                    width=video.width,
+                    height=height,
+                    width=width,
                     frame_count=video.frame_count,
                     video_path=root / CLIPS / f"{video_id}.mp4",
                     mask_path=path,

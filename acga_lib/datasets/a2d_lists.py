@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from acga_lib.datasets.sample import hold_frame_size
 from acga_lib.errors import DataError
 from acga_lib.files.lists import (
     hold_file_name,
@@ -16,7 +15,8 @@ from acga_lib.files.lists import (
 )
 from acga_lib.files.paths import is_there
 
-#: Meaning of the last column of `videoset.csv`, 0 and 1.
+MANIFEST = "videoset.csv"
+#: Meaning of its last column, 0 and 1.
 SPLITS = ("train", "test")
 HEADER = ("video_id", "instance_id", "query")
 #: Frames of one video at most, four hours' worth; those of A2D have a few hundred.
@@ -30,14 +30,11 @@ class Video:
     """One row of `videoset.csv`.
 
     Attributes:
-        height, width: frame size, pixels.
         frame_count: number of frames.
         annotated: number of annotated frames.
         split: "train" or "test".
     """
 
-    height: int
-    width: int
     frame_count: int
     annotated: int
     split: str
@@ -47,15 +44,14 @@ def read_manifest(path: Path) -> dict[str, Video]:
     """Read `videoset.csv` (9 columns, no header): video id → `Video`.
 
     Raises:
-        DataError: missing file, a row that is not nine columns of the right kind, a size that no
-            video has, or two rows that contradict each other.
+        DataError: missing file, a row that is not nine columns of the right kind, or two rows that
+            contradict each other.
     """
     videos: dict[str, Video] = {}
     for line, row in read_rows(path):
         try:
-            video_id, _label, _start, _end, height, width, frames, annotated, subset = row
+            video_id, _label, _start, _end, _height, _width, frames, annotated, subset = row
             video = Video(
-                height=whole_number(height), width=whole_number(width),
                 frame_count=whole_number(frames, least=1, most=MAX_FRAMES),
                 annotated=whole_number(annotated),
                 split=SPLITS[("0", "1").index(subset.strip())],
@@ -66,7 +62,6 @@ def read_manifest(path: Path) -> dict[str, Video]:
                 f"annotated_frames,subset with subset 0 or 1 ({error}): correct the row"
             ) from error
         hold_file_name(video_id, f"{path}, line {line}")
-        hold_frame_size(video.height, video.width, f"{path}, line {line}")
         if videos.setdefault(video_id, video) != video:
             raise DataError(
                 f"{path}, line {line}: a second row for video {video_id} contradicts the first: "

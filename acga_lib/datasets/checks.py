@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from acga_lib.datasets.a2d import CLIPS, MASKS, A2DSample
+from acga_lib.datasets.a2d import CLIPS, MASKS
 from acga_lib.datasets.a2d_lists import (
+    MANIFEST,
     SPLITS,
     Video,
     read_manifest,
@@ -20,7 +21,7 @@ from acga_lib.datasets.a2d_lists import (
     read_paraphrases,
     read_sentences,
 )
-from acga_lib.datasets.a2d_masks import MANIFEST, annotated_frames, check_masks, read_instances
+from acga_lib.datasets.a2d_masks import annotated_frames, check_masks, read_frame
 from acga_lib.datasets.findings import Report
 from acga_lib.datasets.jhmdb import (
     ANNOTATION,
@@ -52,6 +53,7 @@ from acga_lib.files.arrays import hold_foreground, mat_shape, read_mat
 from acga_lib.files.lists import read_cues
 from acga_lib.files.paths import is_there
 from acga_lib.files.stills import image_size, read_image
+from acga_lib.files.video import read_clip, read_frames
 
 #: A video that only the published annotation names, and the counts that come with it. The samples
 #: are those of every peer's list.
@@ -88,10 +90,12 @@ def check_a2d(root: Path, *, decode: bool = False, progress: bool = True) -> Rep
                 report.add("lists", f"{MANIFEST}: has no row for the annotated video {video_id!r}")
             continue
         video = videos[video_id]
-        _check_clip(report, root / CLIPS / f"{video_id}.mp4", video, decode=decode)
-        of_split[video.split] += _check_masks(
-            report, texts / MASKS / video_id, video, sentences[video_id]
-        )
+        folder = texts / MASKS / video_id
+        count, size = _check_masks(report, folder, video, sentences[video_id])
+        of_split[video.split] += count
+        _check_clip(
+            report, root / CLIPS / f"{video_id}.mp4", video, folder, size, decode=decode
+        )  # fmt: skip
     report.counts = {
         "videos in the manifest": len(videos), "videos without sentences": len(missed),
         # The published annotation has one more, the copied row that is dropped.
@@ -114,37 +118,48 @@ def _check_companions(report: Report, texts: Path) -> None:
                 reader(texts / name)
 
 
-def _check_clip(report: Report, path: Path, video: Video, *, decode: bool) -> None:
-    """The mp4 is there, complete, and of the manifest's size."""
-    sample = A2DSample(
-        video_id=path.stem, frame=1, instance=0, query="", height=video.height, width=video.width,
-        frame_count=video.frame_count, video_path=path, mask_path=path,
-    )  # fmt: skip
-    with report.attempt("videos"):
-        # Even the first frame alone is held against the file's size and its number of pictures.
-        _ = sample.video() if decode else sample.read([0])
+def _check_masks(
+    report: Report, folder: Path, video: Video, queries: dict[int, str]
+) -> tuple[int, tuple[int, int] | None]:
+    """The HDF5 files of a video's annotated frames -> how many samples they give, the masks' size.
 
-
-def _check_masks(report: Report, folder: Path, video: Video, queries: dict[int, str]) -> int:
-    """The HDF5 files of a video's annotated frames -> how many samples they give."""
+    The size is None where no mask can be read.
+    """
     paths: list[Path] = []
     with report.attempt("masks"):
         paths = annotated_frames(folder)
     if paths and len(paths) < video.annotated:
         report.add("masks", f"{folder}: holds {len(paths)} annotated frames where {MANIFEST} says "
                    f"{video.annotated}: complete the dataset's download")  # fmt: skip
-    found = []
+    found: list[list[int]] = []
+    sizes: list[tuple[int, int]] = []
     for path in paths:
         with report.attempt("masks"):
-            found.append(read_instances(path))
-            check_masks(path, (video.height, video.width))
+            ids, size = read_frame(path)
+            found.append(ids)
+            check_masks(path)
+            sizes.append(size)
+            hold_size(path, size, sizes[0], said_by="an earlier frame of the video")
             if not 1 <= int(path.stem) <= video.frame_count:
                 raise DataError(f"{path}: the video has {video.frame_count} frames only")
     lost = queries.keys() - set().union(*found)
     if paths and len(found) == len(paths) and lost:
         report.add("masks", f"{folder}: no frame shows instance {min(lost)}, which has a sentence: "
                    "correct its id in a2d_annotation.txt, or complete the masks")  # fmt: skip
-    return sum(len(queries.keys() & set(ids)) for ids in found)
+    return sum(len(queries.keys() & set(ids)) for ids in found), sizes[0] if sizes else None
+
+
+def _check_clip(
+    report: Report, path: Path, video: Video, masks: Path, size: tuple[int, int] | None, *,
+    decode: bool,
+) -> None:  # fmt: skip
+    """The mp4 is there, complete, and of the size of its masks, which lie in the folder `masks`."""
+    with report.attempt("videos"):
+        # Even the first frame alone is held against the file's size and its number of pictures.
+        read = read_frames if decode else partial(read_clip, indices=[0])
+        pixels = read(path, expected=video.frame_count, size=size)
+        if size is not None:
+            hold_size(path, pixels.shape[1:3], size, said_by=str(masks))
 
 
 def check_jhmdb(root: Path, *, decode: bool = False, progress: bool = True) -> Report:
@@ -155,7 +170,7 @@ def check_jhmdb(root: Path, *, decode: bool = False, progress: bool = True) -> R
     with report.attempt("lists"):
         queries = read_queries(root / ANNOTATION)
     with report.attempt("frames"):
-        actions = action_folders(root / FRAMES)
+        actions = action_folders(root / FRAMES, queries)
     with report.attempt("lists"):
         read_cues(root / "cues.csv")
     samples = 0

@@ -6,7 +6,7 @@ MTTR and later papers score a frozen random choice, which their sample list name
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -162,7 +162,7 @@ def read_frozen(path: Path) -> dict[str, list[int]]:
 def _read_samples(root: Path, frozen: dict[str, list[int]] | None) -> Iterator[Sample]:
     queries = read_queries(root / ANNOTATION)
     cues = read_cues(root / "cues.csv")
-    actions = action_folders(root / FRAMES)
+    actions = action_folders(root / FRAMES, queries)
     for video_id, query in queries.items():
         if video_id not in actions:
             raise DataError(
@@ -195,8 +195,8 @@ def _told(action: str) -> dict[str, str]:
     return {"action": action, "novelty": "known" if action in AS_IN_A2D else "new"}
 
 
-def action_folders(frames: Path) -> dict[str, str]:
-    """Video id → the action whose folder holds it; the annotation does not say.
+def action_folders(frames: Path, videos: Container[str]) -> dict[str, str]:
+    """Id of each of `videos` → the action whose folder holds it; the annotation does not say.
 
     Raises:
         DataError: no such folder, one that may not be listed, or one video under two actions.
@@ -206,6 +206,8 @@ def action_folders(frames: Path) -> dict[str, str]:
         if action.name in SYSTEM_FOLDERS:
             continue
         for video in subfolders(action, "frames"):
+            if video.name not in videos:
+                continue
             if video.name in found:
                 raise DataError(
                     f"{video}: the same video lies under {found[video.name]}: delete one of the two"

@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 from acga_lib.datasets import Sample
 from acga_lib.errors import DataError
 from acga_lib.experiment.recipes import MODALITIES, Recipe, Trunk
+from acga_lib.files.cores import usable_cores
 from acga_lib.files.locks import locked
 from acga_lib.files.packed import pack, unpack
 from acga_lib.files.storage import hold_room, megabytes, named_if_full, write_bytes, write_text
@@ -173,7 +174,7 @@ def _ahead(
     inputs: Callable[[Sequence[Sample]], Tensor], todo: Iterable[Sequence[Sample]]
 ) -> Generator[Tensor, None, None]:
     """The inputs of each batch in order, while threads already make those of the next ones."""
-    threads, waiting = min(torch.get_num_threads(), AHEAD), deque[Future[Tensor]]()
+    threads, waiting = min(usable_cores(), AHEAD), deque[Future[Tensor]]()
     pool = ThreadPoolExecutor(threads)
     try:
         for clips in todo:

@@ -130,6 +130,7 @@ def load_run(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
         record = read_json(path)
         method = choose("method", METHODS, record["config"]["run"]["method"])
         profile = Profile.from_record(record["config"]["profile"])
+        known = record["weights"]
     except (DataError, ConfigError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path}: not a readable run record ({error}); train with notebook 04_train"
@@ -140,7 +141,7 @@ def load_run(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
             f"{weights}: the weights of this run are not here (only few are committed); "
             f"train it again with notebook 04_train, method '{method.name}'"
         )
-    if record.get("weights") not in (None, file_hash(weights)):  # older records do not tell
+    if known != file_hash(weights):
         raise CheckpointError(
             f"{weights}: damaged, or not the weights that {path.name} was measured with; restore "
             f"the file, or delete both and train again with notebook 04_train"

@@ -21,11 +21,11 @@ def hold_run_name(
     if config.dataset == EMBEDDED:
         return
     for record in same_name(runs, data=config.data, profile=config.profile):
-        known, method = record.get("data", {}), record["config"]["run"]["method"]
+        known, method = record["data"], record["config"]["run"]["method"]
         found = {}
-        if known.get("test") and METHODS[method].reads == METHODS[config.method].reads:
+        if METHODS[method].reads == METHODS[config.method].reads:
             found["test"] = test.fingerprint
-        if known.get("train") and train and record["run_id"] == config.run_id:
+        if train and record["run_id"] == config.run_id:
             found["train"] = train.fingerprint
         if differ := [split for split, value in found.items() if known[split] != value]:
             raise DataError(

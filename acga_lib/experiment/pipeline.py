@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from acga_lib.benchmark.writing.a2d_like import generate_a2d_like
@@ -26,6 +25,7 @@ from acga_lib.experiment.inference import load_run
 from acga_lib.experiment.limits import held_out
 from acga_lib.experiment.names import hold_run_name
 from acga_lib.experiment.networks import reader_of
+from acga_lib.experiment.processes import default_device as default_device
 from acga_lib.experiment.recipes import MODALITIES, extractors, recipes
 from acga_lib.experiment.results import finish_run
 from acga_lib.experiment.tensors import SampleTensors, shuffled_queries
@@ -57,11 +57,6 @@ def runs_of(methods: Sequence[str], **parameters: str) -> list[RunConfig]:
         for name, seed in seeds
         if name == method
     ]
-
-
-def default_device() -> str:
-    """ "cuda" where a GPU is usable, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def network_path(config: RunConfig, modality: str = "rgb") -> Path:
@@ -293,5 +288,5 @@ def _is_current(path: Path, config: RunConfig, data: Prepared, origins: dict[str
         return False
     fingerprints = {"train": data.train.fingerprint, "test": data.test.fingerprint}
     return (config.describe(), fingerprints, data.inputs.store.key, origins) == (
-        record["config"], record.get("data"), record.get("features"), record.get("starts_from")
+        record["config"], record["data"], record["features"], record["starts_from"]
     )  # fmt: skip

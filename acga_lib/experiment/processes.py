@@ -4,9 +4,13 @@
 """
 
 import os
+import sys
+import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -19,8 +23,26 @@ from acga_lib.errors import ConfigError
 Value = TypeVar("Value")
 
 #: One process extracts features and scores while the others wait; `torchrun` ends all of them when
-#: one dies, so waiting long costs nothing.
+#: one dies (`leave`), so waiting long costs nothing.
 PATIENCE = timedelta(days=2)
+
+
+#: There where the driver of an NVIDIA GPU is loaded.
+DRIVER = Path("/dev/nvidiactl")
+
+
+def default_device() -> str:
+    """ "cuda" where a GPU is usable, else "cpu"; warns where there is one that torch cannot use."""
+    if torch.cuda.is_available():
+        return "cuda"
+    if DRIVER.exists() and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+        warnings.warn(
+            f"this machine has an NVIDIA GPU that torch {torch.__version__} cannot use (built for "
+            f"CUDA {torch.version.cuda}), so all is computed on the processor: install a torch for "
+            "its driver, https://pytorch.org/get-started/locally tells which",
+            stacklevel=2,
+        )
+    return "cpu"
 
 
 def rank() -> int:
@@ -48,9 +70,10 @@ def joined() -> Iterator[str]:
     """Join the processes that `torchrun` started -> this one's device, "cuda:1" or "cpu".
 
     Alone, as without `torchrun`, nothing is joined. Raises ConfigError where there are fewer GPUs
-    than processes.
+    than processes. After an error in its body the processes are still joined: to part from ones
+    that wait for this one would last for ever; `leave` ends it.
     """
-    local, cuda = local_rank(), torch.cuda.is_available()
+    local, cuda = local_rank(), default_device() == "cuda"
     if cuda and local >= torch.cuda.device_count():
         raise ConfigError(
             f"process {local + 1} of this machine has no GPU, since there are "
@@ -61,11 +84,19 @@ def joined() -> Iterator[str]:
     if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1:
         backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
         dist.init_process_group(backend, timeout=PATIENCE)
-    try:
-        yield f"cuda:{local}" if cuda else "cpu"
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+    yield f"cuda:{local}" if cuda else "cpu"
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def leave(status: int) -> None:
+    """End this process at once if others train with it, so that `torchrun` ends these, too."""
+    if count() > 1:
+        if sys.exc_info()[0] is not None:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def shared(value: Value) -> Value:

@@ -90,7 +90,13 @@ def main(arguments: list[str] | None = None) -> int:
         line = run(parse_parameters(given.parameters, texts=texts))
         return line if processes.local_rank() == 0 else None
 
-    return run_command(" ".join(given.parameters), work)
+    status = 1
+    try:
+        status = run_command(" ".join(given.parameters), work)
+    finally:
+        if status:
+            processes.leave(status)
+    return status
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ one machine with one number of threads.
 """
 
 import json
+import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +21,7 @@ from tqdm.auto import tqdm
 from acga_lib.baselines import TwoStream
 from acga_lib.config import RunConfig
 from acga_lib.datasets import Sample
-from acga_lib.errors import CheckpointError, TrainingError
+from acga_lib.errors import CheckpointError, ConfigError, TrainingError
 from acga_lib.experiment import processes
 from acga_lib.experiment.checkpoint import Checkpoint, Progress, StepDone, TrainingLog
 from acga_lib.experiment.execution import PLAIN, Execution, keep_freed_memory
@@ -35,6 +37,12 @@ from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, Stage
 from acga_lib.model import ACGA
 from acga_lib.profiles import Profile
+
+#: Seconds between two checkpoints: one of ACGA's is 0.3 GB, and the GPUs wait for it.
+CHECKPOINT_SECONDS = 120
+# cuBLAS reads this when it starts. Without it its products are not deterministic, and torch before
+# 2.10 refuses them where `train` has asked for deterministic ones on the processor.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def build_model(
@@ -114,17 +122,23 @@ def train(
     held_out: SampleTensors | None = None,
     device: str = "cpu",
     execution: Execution = PLAIN,
-    checkpoint_every: int = 100,
+    checkpoint_every: int | None = None,
     progress: bool = True,
 ) -> Progress:
     """Train `model` in place and leave it in eval mode -> the loss of every step, and the curve.
 
     work: folder of the run's checkpoint and of its log. A checkpoint that lies there is continued;
     one of another configuration or of other data raises CheckpointError. Checkpoints are written
-    every `checkpoint_every` steps and at each stage's end. held_out: samples on which the learning
-    curve is measured; training is the same with and without. Raises TrainingError at a loss that
-    is not finite; the last checkpoint stays. Several processes (`processes.joined`) must all call.
+    after `CHECKPOINT_SECONDS`, or every `checkpoint_every` steps, and at each stage's end.
+    held_out: samples on which the learning curve is measured; training is the same with and
+    without. Raises TrainingError at a loss that is not finite; the last checkpoint stays. Several
+    processes (`processes.joined`) must all call; ConfigError where a batch has no sample for each.
     """
+    if processes.count() > config.scale.training.batch_size:
+        raise ConfigError(
+            f"{processes.count()} processes and batches of {config.scale.training.batch_size}: "
+            "some would have no sample; start no more than a batch has"
+        )
     torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
     # Every new tensor would be filled before it is written: a search aid that costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -142,6 +156,7 @@ def train(
     main = processes.is_main()
     log = TrainingLog(work / "log.csv", step=state.step, device=device) if main else None
     state.seconds_before = log.before if log else 0.0
+    saved_at = time.monotonic()
     bar = tqdm(
         total=plan[-1].end if plan else 0, initial=state.step, desc=config.run_id,
         unit=" samples", unit_scale=config.scale.training.batch_size,
@@ -159,10 +174,15 @@ def train(
             bar.update()
             if main and held_out and state.step in points:
                 state.curve.append({"step": state.step} | _score(model, held_out, device))
-            if state.step % checkpoint_every == 0 or state.step == stretch.end:
+            if state.step % 100 == 0:
                 bar.set_postfix(loss=f"{np.mean(state.losses[-100:]):.3f}")
-                if main:
-                    checkpoint.save(model, *tools, state)
+            if checkpoint_every is None:
+                due = time.monotonic() - saved_at > CHECKPOINT_SECONDS
+            else:
+                due = state.step % checkpoint_every == 0
+            if main and (due or state.step == stretch.end):
+                checkpoint.save(model, *tools, state)
+                saved_at = time.monotonic()
     bar.close()
     model.eval()
     return state

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acga_lib.errors import DataError
-from acga_lib.files.stills import read_image, rgb
+from acga_lib.files.stills import read_image, upright_rgb
 from acga_lib.files.video import (
     Excerpt,
     count_packets,
@@ -270,7 +270,7 @@ def _array(given: Any) -> NDArray:
             tensor = given.detach().cpu()
             given = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
         elif hasattr(given, "convert"):  # a Pillow image
-            given = rgb(given)
+            given = upright_rgb(given)
         found = np.asarray(given)
     except (TypeError, ValueError, RuntimeError, OSError) as error:
         raise DataError(f"a {type(given).__name__} is no video ({error}): {GIVE}") from error

@@ -41,7 +41,7 @@ def read_runs(runs: Path, *, data: str, profile: str, controls: bool = False) ->
         record = read_run(path)
         run = record["config"]["run"]
         wanted = (data, profile, controls)
-        described = (record["config"]["data"], run["profile"], run.get("shuffle_queries", False))
+        described = (record["config"]["data"], run["profile"], run["shuffle_queries"])
         if described == wanted and not run.get("variant"):
             found.append(record)
     if not found and not controls:
@@ -57,7 +57,7 @@ def read_runs(runs: Path, *, data: str, profile: str, controls: bool = False) ->
 def is_proper(record: Record) -> bool:
     """Whether a run is a row of a table: neither a control nor a variant."""
     run = record["config"]["run"]
-    return not run.get("shuffle_queries", False) and not run.get("variant")
+    return not run["shuffle_queries"] and not run.get("variant")
 
 
 def most_methods(records: Iterable[Record], *, data: str = EMBEDDED) -> str | None:
@@ -113,7 +113,7 @@ def _shared(record: Record) -> dict[tuple[str, ...], Any]:
     All runs share the profile and the test samples; seeds of one method all but the seed; methods
     that read sentences alike the data, as far as they are trained on the same.
     """
-    run, data = record["config"]["run"], record.get("data", {})
+    run, data = record["config"]["run"], record["data"]
     method = run["method"]
     reads = METHODS[method].reads
     shared: dict[tuple[str, ...], Any] = {
@@ -123,14 +123,12 @@ def _shared(record: Record) -> dict[tuple[str, ...], Any]:
         ("the profile's fields",): sorted(record["config"]["profile"]),
         ("method", method): record["config"]["method"],
         ("samples", method): record["samples"],
-        ("features", method): record.get("features"),
-        ("test data", method): data.get("test"),
+        ("features", method): record["features"],
+        ("test data", reads): data["test"],
         ("test samples",): record["samples"]["test"],
     }
-    if data.get("test"):
-        shared["test data", "of", reads] = data["test"]
     # A control's training sentences are shuffled by its seed.
-    if data.get("train") and not run.get("shuffle_queries"):
+    if not run["shuffle_queries"]:
         shared["training data", reads, METHODS[method].trained_on] = data["train"]
     return shared
 
@@ -172,25 +170,27 @@ def _typed(record: Record) -> list[tuple[str, Any, Any]]:
         ("method", lambda name: _is_text(name) and name in METHODS, run["method"]),
         ("profile", _is_text, run["profile"]),
         ("seed", _is_count, run["seed"]),
-        ("shuffle_queries", lambda one: isinstance(one, bool), run.get("shuffle_queries", False)),
+        ("shuffle_queries", lambda one: isinstance(one, bool), run["shuffle_queries"]),
         *((f"samples.{name}", _is_count, record["samples"][name]) for name in ("train", "test")),
         *((f"metrics.{name}", _is_share, record["metrics"][name]) for name in METRICS),
     ]
     found += [(f"metrics.{name}", _is_share, value) for name, value in record["metrics"].items()]
-    optional = (
+    further = (
         ("seconds", _is_number), ("seconds_per_query", _is_number), ("parameters", _is_count),
-        ("data", _is_table), ("environment", _is_table), ("breakdown", _is_table),
-        ("limits", _is_table),
+        ("breakdown", _is_table), ("limits", _is_table), ("features", _is_text),
+        ("weights", _is_text),
     )  # fmt: skip
-    found += [(name, kind, record[name]) for name, kind in optional if name in record]
-    for group, part in record.get("breakdown", {}).items():
+    found += [(name, kind, record[name]) for name, kind in further]
+    for part, names in (("data", ("train", "test")), ("environment", ("device", "revision"))):
+        found += [(f"{part}.{name}", _is_text, record[part][name]) for name in names]
+    for group, part in record["breakdown"].items():
         for value, one in part.items():
             name = f"breakdown.{group}.{value}"
             found += [(f"{name}.{of}", _is_share, one[of]) for of in ("mean_iou", "P@0.5")]
             found.append((f"{name}.samples", _is_count, one["samples"]))
-    for name, part in record.get("limits", {}).items():
-        told = ("right", "chance") if name in ("test", "train") else ()
-        found += [(f"limits.{name}.{of}", _is_share, part[of]) for of in told]
+    for name in ("test", "train"):
+        part = record["limits"][name]
+        found += [(f"limits.{name}.{of}", _is_share, part[of]) for of in ("right", "chance")]
     return found
 
 

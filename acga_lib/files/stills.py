@@ -46,14 +46,18 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.ui
         DataError: the file is missing or damaged.
     """
     with _opened(path) as image:
-        orientation = 1 if (image.height, image.width) == size else _orientation_of(image)
-        return turned(rgb(image), orientation)
+        return rgb(image) if (image.height, image.width) == size else upright_rgb(image)
 
 
 def orientation(path: Path) -> int:
     """How EXIF says the picture is to be turned, 1 to 8. Raises as `image_size`."""
     with _opened(path) as image:
         return _orientation_of(image)
+
+
+def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """`rgb` of a picture as its EXIF orientation says; Pillow leaves it as the camera lay."""
+    return turned(rgb(image), _orientation_of(image))
 
 
 def rgb(image: Image.Image) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ it can say: which stream is the video, how its pictures are to be turned and str
 bytes there should be. A decoder that has to guess pixels raises.
 """
 
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +37,8 @@ OPENING: dict[str, Any] = {
 DECODING = {"err_detect": "crccheck+explode", "max_pixels": str(stills.MAX_PIXELS)}
 #: Streams of pictures that are no video: a cover, thumbnails, the tiles of an HEIC photograph.
 NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
+#: Curves of high dynamic range by FFmpeg's numbers; its conversion to RGB leaves them as they are.
+HIGH_RANGE = {16: "PQ", 18: "HLG"}
 #: "Formats" that name other files.
 PLAYLISTS = frozenset({"concat", "hls", "dash", "imf"})
 
@@ -181,7 +184,17 @@ class _Video:
         self.is_still = container.format.name == "image2" or container.format.name.endswith("_pipe")
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Frames in display order, at least one, all of one size and none patched up."""
+        """Frames in display order, at least one, all of one size and none patched up.
+
+        Warns of high dynamic range, as phones record it.
+        """
+        if curve := HIGH_RANGE.get(int(self.stream.codec_context.color_trc)):
+            warnings.warn(
+                f"{self.path}: is of high dynamic range ({curve}); its colours are read as "
+                "stored, paler than they are to be seen: convert it, for example with `ffmpeg "
+                "-vf zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:m=bt709:p=bt709`",
+                stacklevel=2,
+            )
         size = None
         for packet in self.container.demux(self.stream):
             # All frames of a packet first: the reader may stop at any of them.

@@ -66,6 +66,10 @@ def welcome(*, drive: bool = False, content: Path = Path("/content")) -> None:
             "No GPU: the lessons run as they are; for profile='paper' click Runtime > Change "
             "runtime type > T4 GPU > Save, then run this cell again."
         )
+    print(
+        "Colab deletes all files when it ends a runtime. To go on with a training later, copy "
+        "acga-kit/results/work and acga-kit/data/features to your Drive, and back."
+    )
     folders = [content]
     if drive:
         import_module("google.colab.drive").mount(str(content / "drive"))

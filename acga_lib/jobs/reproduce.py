@@ -45,9 +45,9 @@ def trainings_at_once(cores: int) -> int:
 
     Torch is asked in a process of its own, since nothing here needs it otherwise.
     """
-    question = "import torch; print(torch.cuda.is_available())"
-    asked = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True)
-    return 1 if asked.stdout.strip() == "True" else cores
+    question = "from acga_lib.experiment.processes import default_device as d; print(d())"
+    asked = subprocess.run([sys.executable, "-c", question], stdout=subprocess.PIPE, text=True)
+    return 1 if asked.stdout.strip() == "cuda" else cores
 
 
 def snakemake(cores: int, *extra: str) -> list[str]:

@@ -87,9 +87,13 @@ def heat_map(
     low, high = float(values.min()), float(values.max())
     level = (values - low) / (high - low) if high > low else np.zeros_like(values)
     colors = matplotlib.colormaps[colormap](level)[..., :3] * 255
-    gray = np.repeat(frame.mean(axis=2, keepdims=True), 3, axis=2)
     strength = (0.25 + 0.55 * level)[..., None]
-    return ((1 - strength) * gray + strength * colors).round().astype(np.uint8)
+    return ((1 - strength) * _gray(frame) + strength * colors).round().astype(np.uint8)
+
+
+def _gray(frame: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """A frame without its colours: uint8 [H, W, 3] -> float [H, W, 3], 0 to 255."""
+    return np.repeat(frame.mean(axis=2, keepdims=True), 3, axis=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +107,10 @@ class Column:
 
 
 def comparison(columns: Sequence[Column], *, title: str) -> Figure:
-    """Frames as columns under their sentences; rows: the input, then the rows of `masks`."""
+    """Frames as columns under their sentences; rows: the input, then the rows of `masks`.
+
+    Masks lie on the frame in gray, so that each colour there is a sentence's.
+    """
     texts = [_boxed(column.queries, width=34) for column in columns]
     rows = ["Input", *columns[0].masks]
     figure, header, axes = _canvas(
@@ -114,7 +121,7 @@ def comparison(columns: Sequence[Column], *, title: str) -> Figure:
         _sentences(header[index], texts[index], title=column.title)
         axes[0, index].imshow(column.frame)
         for row, masks in enumerate(column.masks.values(), start=1):
-            axes[row, index].imshow(overlays(column.frame, masks))
+            axes[row, index].imshow(overlays(_gray(column.frame).astype(np.uint8), masks))
     for row, name in enumerate(rows):
         axes[row, 0].set_ylabel(name, fontsize=10, parse_math=False)
     return figure

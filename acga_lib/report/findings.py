@@ -128,18 +128,16 @@ def _against(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[st
 
 def _limits(records: Sequence[Record]) -> Iterator[str]:
     """How often ACGA marks the right one, and what it says of its own training samples."""
-    found = [record["limits"] for record in by_method(records)["acga"] if record.get("limits")]
-    found = [one for one in found if one.get("test") and one.get("train")]
-    if found:
-        test, train = pd.DataFrame([one["test"] for one in found]), [one["train"] for one in found]
-        right, chance = 100 * test["right"].mean(), 100 * test["chance"].mean()
-        trained = 100 * float(np.mean([one["right"] for one in train]))
-        fit = 100 * test["iou_when_right"].astype(float).mean()  # without those never right
-        yield (
-            f"It marks the right one in {right:.0f} % of the cases (chance {chance:.0f} %; on "
-            f"training samples {trained:.0f} %)"
-            + ("." if np.isnan(fit) else f", and then its masks overlap by {fit:.0f} %.")
-        )
+    found = [record["limits"] for record in by_method(records)["acga"]]
+    test = pd.DataFrame([one["test"] for one in found])
+    right, chance = 100 * test["right"].mean(), 100 * test["chance"].mean()
+    trained = 100 * float(np.mean([one["train"]["right"] for one in found]))
+    fit = 100 * test["iou_when_right"].astype(float).mean()  # without those never right
+    yield (
+        f"It marks the right one in {right:.0f} % of the cases (chance {chance:.0f} %; on "
+        f"training samples {trained:.0f} %)"
+        + ("." if np.isnan(fit) else f", and then its masks overlap by {fit:.0f} %.")
+    )
 
 
 def _doubt(row: Mapping[Any, Any]) -> str:

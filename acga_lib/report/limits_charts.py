@@ -1,6 +1,6 @@
 """What limits the runs of a table, as pictures: more data, more steps, or a finer grid?
 
-The numbers are those of `experiment/limits.py`. Records that are older than it do not have them.
+The numbers are those of `experiment/limits.py`.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,6 @@ from acga_lib.report.tables import by_method, seed_of
 TOLD = {"right": "right instance", "iou_when_right": "IoU where it is right"}
 #: What the groups of `group_chart` are, by their name in the records.
 GROUPS = {"cue": "deciding cue", "size": "size of the actor, cells"}
-
-
-def telling(records: Sequence[Record]) -> list[Record]:
-    """The records that tell what limits their run."""
-    return [record for record in records if "limits" in record]
 
 
 def _mean(records: Sequence[Record], *keys: str) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from acga_lib.errors import ConfigError
+from acga_lib.errors import ConfigError, StorageError
 from acga_lib.files.footage import Showing, in_turn, showing
 from acga_lib.files.mp4 import write_mp4
 from acga_lib.files.storage import replacing, write_bytes
@@ -45,13 +45,24 @@ def write_overlay(
         raise ConfigError(f"{out}: the video is written as MP4: choose a name that ends in .mp4")
     segmenter.encode(query)  # before the work on the video
     shown = showing(video)
-    if out.exists() and out.samefile(shown.path):
+    if _is_same(out, shown.path):
         raise ConfigError(f"{out}: is the video itself and would be lost: choose another name")
-    if masks is not None and masks.exists() and masks.samefile(shown.path):
+    if masks is not None and _is_same(masks, shown.path):
         raise ConfigError(f"{masks}: holds the frames, which masks would replace: choose another")
+    if masks is not None and any(masks.glob("*.png")):
+        raise ConfigError(f"{masks}: holds pictures already, and masks would stand among them: "
+                          "choose another folder, or empty it")  # fmt: skip
     with replacing(out, "a video") as temporary:
         drawn = _drawn(segmenter, shown, query, every=every, masks=masks, progress=progress)
         return write_mp4(temporary, drawn, rate=shown.rate)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether a path to write to is the one to read. Raises StorageError where none can say."""
+    try:
+        return path.exists() and path.samefile(other)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written ({error}): choose another") from error
 
 
 def _drawn(

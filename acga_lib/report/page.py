@@ -131,7 +131,7 @@ def _every_run(results: Path) -> list[Record]:
 
 def _place(record: Record) -> tuple[str, str, bool, int, int]:
     run = record["config"]["run"]
-    control = bool(run.get("shuffle_queries", False))
+    control = run["shuffle_queries"]
     row = list(METHODS).index(run["method"])
     return record["config"]["data"], run["profile"], control, row, int(run["seed"])
 
@@ -253,8 +253,8 @@ def _runs(records: Sequence[Record], results: Path) -> str:
     head = ["Run", "Method", "Data", "Test samples", *scores, "Minutes", "Device", "Revision"]
     rows = []
     for record in records:
-        run, environment = record["config"]["run"], record.get("environment", {})
-        control = ", shuffled sentences" if run.get("shuffle_queries") else ""
+        run, environment = record["config"]["run"], record["environment"]
+        control = ", shuffled sentences" if run["shuffle_queries"] else ""
         values = [record["metrics"].get(metric) for metric in SCORES]
         rows.append(("", [
             link(record["path"], results, text=record["run_id"]),
@@ -262,9 +262,9 @@ def _runs(records: Sequence[Record], results: Path) -> str:
             escape(record["config"]["data"]),
             escape(record["samples"]["test"]),
             *("–" if score is None else f"{100 * score:.1f}" for score in values),
-            f"{record.get('seconds', 0) / 60:.1f}",
-            escape(environment.get("device", "–")),
-            escape(environment.get("revision", "–")),
+            f"{record['seconds'] / 60:.1f}",
+            escape(environment["device"]),
+            escape(environment["revision"]),
         ]))  # fmt: skip
     text = "Each line is one training run; its file holds the rest. <em>COCO AP</em> is what later"
     return f"<p>{text} papers call mAP.</p>" + grid(head, rows, text=3, minor=head[1:4], raw=True)

@@ -88,7 +88,7 @@ def page(segmenter: Segmenter, record: Record, frames: Sequence[Sequence[Sample]
     rows = np.stack([vectors.encode(word).vectors[0] for word in known])
     kit = {
         "about": _about(record),
-        "run": {"id": record["run_id"], "weights": record.get("weights")},
+        "run": {"id": record["run_id"], "weights": record["weights"]},
         "longest": MAX_WORDS, "width": WORD_DIM, "words": known,
         "vectors": _packed(rows.astype("<f2")),
         "weights": {

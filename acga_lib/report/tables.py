@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from acga_lib.errors import DataError
 from acga_lib.files.records import Record
 from acga_lib.files.storage import write_text
 from acga_lib.methods import METHODS
@@ -35,19 +34,6 @@ def method_of(record: Record) -> str:
 def seed_of(record: Record) -> int:
     """The seed of a record."""
     return int(record["config"]["run"]["seed"])
-
-
-def _kept(record: Record, *keys: str) -> Any:
-    """What a record holds at `keys`. Raises DataError for one that does not tell."""
-    value: Any = record
-    for key in keys:
-        if key not in value:
-            raise DataError(
-                f"{record.get('path', record['run_id'])}: does not tell {'.'.join(keys)}; it is of "
-                "another version, so delete it and run again"
-            )
-        value = value[key]
-    return value
 
 
 def published(table: PublishedTable) -> pd.DataFrame:
@@ -114,9 +100,8 @@ def here(data: str) -> str:
 def _parts(runs: Sequence[Record], group: str) -> dict[str, str]:
     """Mean IoU of a method's runs for each value of a group, in percent: "mean ± std"."""
     found = {}
-    for value in _kept(runs[0], "breakdown", group):
-        keys = ("breakdown", group, value, "mean_iou")
-        scores = 100 * pd.Series([_kept(run, *keys) for run in runs])
+    for value in runs[0]["breakdown"][group]:
+        scores = 100 * pd.Series([run["breakdown"][group][value]["mean_iou"] for run in runs])
         found[f"{HEADINGS['mean_iou']}, {value}"] = plus_minus(scores.mean(), scores.std())
     return found
 
@@ -132,13 +117,13 @@ def costs(records: Sequence[Record], table: PublishedTable) -> pd.DataFrame:
     for name, runs in by_method(records).items():
         if name in table.methods:
             scores = 100 * pd.Series([run["metrics"]["mean_iou"] for run in runs])
-            seconds = [_kept(run, "seconds") for run in runs]
+            seconds = [run["seconds"] for run in runs]
             rows.append({
                 "Method": table.title(name),
                 "Features": " + ".join(METHODS[name].modalities),
-                "Parameters": f"{_kept(runs[0], 'parameters'):,}",
+                "Parameters": f"{runs[0]['parameters']:,}",
                 "Training, s": "–" if METHODS[name].streams else f"{np.median(seconds):.0f}",
-                "A query, ms": f"{1000 * np.median([_kept(r, per_query) for r in runs]):.1f}",
+                "A query, ms": f"{1000 * np.median([run[per_query] for run in runs]):.1f}",
                 HEADINGS["mean_iou"]: plus_minus(scores.mean(), scores.std()),
             })  # fmt: skip
     return pd.DataFrame(rows)
@@ -214,11 +199,11 @@ def by_group(records: Sequence[Record], group: str, metric: str = "mean_iou") ->
     """
     rows: dict[str, dict[str, float]] = {}
     for name, runs in by_method(records).items():
-        first = _kept(runs[0], "breakdown", group)
+        first = runs[0]["breakdown"][group]
         counts = {value: part["samples"] for value, part in first.items()}
         rows[METHODS[name].title] = {
             f"{value} ({count})": 100
-            * float(np.mean([_kept(run, "breakdown", group, value, metric) for run in runs]))
+            * float(np.mean([run["breakdown"][group][value][metric] for run in runs]))
             for value, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         }
     return pd.DataFrame.from_dict(rows, orient="index")

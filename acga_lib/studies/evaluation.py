@@ -99,10 +99,8 @@ def _measured_before(path: Path, kept: Path, *, tested_on: str) -> dict[str, Any
     """The record at `kept` if it is of the data asked for and of the run whose record is `path`."""
     try:
         run, record = read_json(path), read_json(kept)
-        if run.get("weights"):  # a run that is made anew may end with the same ones
-            same = record["made_from"]["weights"] == run["weights"]
-        else:  # older than the hash
-            same = all(record[key] == run[key] for key in run if key not in MEASURED)
+        # A run that is made anew may end with the same weights.
+        same = record["made_from"]["weights"] == run["weights"]
         same = same and record["data"]["train"] == run["data"]["train"]
         measured = {key: record[key] for key in MEASURED}
         return run | measured if same and record["tested_on"] == tested_on else None

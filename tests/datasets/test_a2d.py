@@ -196,15 +196,9 @@ def test_an_unknown_dataset_or_split_lists_the_valid_ones(root):
 
 
 @pytest.mark.parametrize(("size", "lies"), [((48, 80), "top left"), ((80, 48), "top right")])
-def test_the_size_in_the_manifest_says_whether_masks_lie_on_stored_or_on_upright_pixels(
-    root, size, lies
-):
+def test_the_size_of_masks_says_whether_they_lie_on_stored_or_on_upright_pixels(root, size, lies):
     footage.turn(footage.write_video(root / "Release/clips320H/solo.mp4"), 90)
-    manifest = root / "Release" / "videoset.csv"
-    rows = manifest.read_text().replace(
-        f"solo,22,0:00:00,0:00:01,{HEIGHT},{WIDTH}", "solo,22,0:00:00,0:00:01,{},{}".format(*size)
-    )
-    manifest.write_text(rows)
+    write_masks((root / MASKS).parent / "solo" / "00002.h5", [0], [np.ones(size)])
     sample = open_dataset("a2d", root=root, split="test")[0]
     for frames in (sample.clip(frames=2), sample.video()):
         assert frames.shape[1:3] == size and footage.corner(frames[0]) == lies

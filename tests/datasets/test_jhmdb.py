@@ -38,6 +38,8 @@ def root(tmp_path):
     write_clip(tmp_path, "clap", "a", frames=4, masks=4)
     for folder in ("Rename_Images", "Rename_Images/wave", "Rename_Images/wave/b", "puppet_mask"):
         (tmp_path / folder / ".DS_Store").write_bytes(b"x")
+    for action in ("wave", "clap"):  # of a network drive
+        (tmp_path / "Rename_Images" / action / "@eaDir").mkdir()
     (tmp_path / "jhmdb_annotation.txt").write_text(
         'video_id,query\nb, A Man waving\na,"woman, clapping"\n'
     )

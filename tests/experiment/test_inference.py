@@ -26,6 +26,7 @@ from acga_lib.experiment import limits, pipeline
 from acga_lib.experiment.inference import load_run, predictions
 from acga_lib.experiment.results import evaluate
 from acga_lib.files.video import read_frames
+from acga_lib.hashes import file_hash
 from acga_lib.profiles import PROFILES
 from acga_lib.segmenter import Segmenter
 
@@ -251,8 +252,8 @@ def test_missing_or_damaged_files_of_a_run_are_named(copy):
     save(weights, whole[:-1] + bytes([whole[-1] ^ 1]))  # one bit
     with pytest.raises(CheckpointError, match=rf"{weights.name}: damaged, or not the weights"):
         Segmenter.from_run(copy)
-    copy.write_text(json.dumps({k: v for k, v in record.items() if k != "weights"}))  # an older run
     save_file({k: v for k, v in state.items() if "fusion" not in k}, weights)
+    copy.write_text(json.dumps(record | {"weights": file_hash(weights)}))
     with pytest.raises(CheckpointError, match=rf"{weights.name}.*of another network"):
         Segmenter.from_run(copy)
     weights.unlink()

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 from helpers import jobs
+from helpers.records import invented
 
 from acga_lib.errors import DataError
 from acga_lib.experiment import pipeline
 from acga_lib.experiment.features import FeatureStore
-from acga_lib.published import METRICS
 
 
 @pytest.fixture
@@ -38,12 +38,10 @@ def change_a_sentence(root, split):
 def keep_a_record(config, runs, **changed):
     """A record as a run on the configuration's data leaves it."""
     data = pipeline.prepare(config, progress=False)
-    record = {
-        "run_id": config.run_id, "config": config.describe(),
-        "metrics": dict.fromkeys(METRICS, 0.5),
+    record = invented(config, 0.5) | {
         "samples": {"train": len(data.train), "test": len(data.test)},
         "data": {"train": data.train.fingerprint, "test": data.test.fingerprint},
-    }  # fmt: skip
+    }
     runs.mkdir()
     path = runs / f"{config.run_id}.json"
     path.write_text(json.dumps(record | changed))

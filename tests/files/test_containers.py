@@ -36,6 +36,13 @@ def test_where_the_masks_lie_on_the_stored_pixels_these_are_not_turned(tmp_path)
     assert corner(read_clip(path, [3], size=(80, 48))[0]) == "top right"
 
 
+@pytest.mark.parametrize(("curve", "name"), [(16, "PQ"), (18, "HLG")])
+def test_a_video_of_high_dynamic_range_is_read_with_a_warning(tmp_path, curve, name):
+    path = write_video(tmp_path / "phone.mp4", codec="libx264", curve=curve)
+    with pytest.warns(UserWarning, match=rf"phone\.mp4: is of high dynamic range \({name}\)"):
+        assert len(read_frames(path)) == 12
+
+
 def test_a_turn_by_less_than_a_quarter_is_refused(tmp_path):
     path = turn(write_video(tmp_path / "tilted.mp4"), 30)
     with pytest.raises(DataError, match=r"tilted\.mp4: its header wants it turned"):

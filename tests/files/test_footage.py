@@ -151,6 +151,8 @@ def test_a_video_taken_sideways_is_upright_in_every_form(tmp_path):
     (tmp_path / "frames").mkdir()
     Image.fromarray(FRAMES[3]).save(tmp_path / "frames" / "1.jpg", exif=exif)
     assert corner(read(tmp_path / "frames", 1).frames[0]) == "top right"
+    with Image.open(tmp_path / "frames" / "1.jpg") as photo:
+        assert corner(read([photo], 1).frames[0]) == "top right"
 
 
 @pytest.mark.parametrize("every", [1, 5, 20])

@@ -22,7 +22,8 @@ def picture(index: int, height: int = 48, width: int = 80) -> np.ndarray:
 
 def write_video(
     path: Path, frames=range(12), *, codec: str = "mpeg4", size: tuple[int, int] = (48, 80),
-    options: dict[str, str] | None = None, format: str | None = None, aspect=None, **title: str,
+    options: dict[str, str] | None = None, format: str | None = None, aspect=None,
+    curve: int | None = None, **title: str,
 ) -> Path:  # fmt: skip
     """Code the `picture`s of these indices (an index: a `picture`), -> the path."""
     with av.open(str(path), "w", format=format, options={"movflags": "faststart"}) as container:
@@ -32,6 +33,8 @@ def write_video(
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
+        if curve is not None:
+            stream.codec_context.color_trc = curve
         for index in frames:
             frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
             container.mux(stream.encode(frame))

@@ -115,7 +115,8 @@ def test_noise_words_are_not_told_from_a_control_or_from_other_samples(results):
 
 def test_the_largest_profile_of_the_embedded_benchmark_stands_first_once_it_is_complete():
     def run(data, profile, method="acga"):
-        return {"config": {"data": data, "run": {"profile": profile, "method": method}}}
+        run = {"profile": profile, "method": method, "shuffle_queries": False}
+        return {"config": {"data": data, "run": run}}
 
     records = [run("a2d", "paper"), run("toy", "quick"), run("toy", "toy")]
     assert findings.headline(records) == ("toy", "toy")
@@ -127,7 +128,6 @@ def test_the_largest_profile_of_the_embedded_benchmark_stands_first_once_it_is_c
 
 
 def test_how_often_the_right_one_is_marked_stands_beside_chance_and_training(results):
-    assert "right one" not in said(results)
     for seed in range(3):
         part = {"right": 0.6 + 0.1 * seed, "chance": 0.4, "iou_when_right": 0.55}
         limits = {"test": part, "train": part | {"right": 0.9}}
@@ -142,8 +142,6 @@ def test_a_run_that_is_never_right_is_told_without_the_overlap_of_the_right_ones
         path = results / "runs" / f"toy-toy-acga-s{seed}.json"
         changed(path, "limits", {"test": part, "train": part})
     assert "right one in 0 % of the cases (chance 40 %; on training samples 0 %)." in said(results)
-    changed(results / "runs" / "toy-toy-acga-s0.json", "limits", {"test": part})
-    assert "right one in 0 %" in said(results)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"config": {"run": {}}}'])

@@ -51,8 +51,3 @@ def test_the_curve_is_drawn_or_said_to_be_missing(records):
     np.testing.assert_allclose(score.lines[0].get_ydata(), [20, 40, 60])
     _, score = limits_charts.learning_chart(record("acga", 0, held_out=False)).axes
     assert [text.get_text() for text in score.texts] == ["no video was held out"]
-
-
-def test_records_older_than_the_measure_are_left_out(records):
-    old = {key: value for key, value in records[0].items() if key != "limits"}
-    assert limits_charts.telling([old, *records]) == records

@@ -90,7 +90,10 @@ def test_a_folder_of_frames_of_odd_size_and_another_run_will_do(tmp_path):
      ({"run": "absent.json"}, "absent.json"), ({"out": "out.avi"}, r"ends in \.mp4"),
      ({"out": "text.mp4/out.mp4"}, r"out\.mp4"), ({"out": "video.mp4"}, "the video itself"),
      ({"masks": "text.mp4"}, "text.mp4"),
-     ({"video": "folder", "masks": "folder"}, "folder: holds the frames")],
+     ({"video": "folder", "masks": "folder"}, "folder: holds the frames"),
+     ({"masks": "folder"}, "folder: holds pictures already"),
+     ({"out": "~no-such-user/out.mp4"}, "whose home"), ({"masks": "~no-such-user"}, "whose home"),
+     ({"out": f"{'a' * 300}.mp4"}, "cannot be written")],
 )  # fmt: skip
 def test_what_is_wrong_is_one_line_and_nothing_is_left_behind(
     tmp_path, monkeypatch, capsys, changed, named

@@ -189,13 +189,14 @@ def test_a_file_that_is_no_record_at_all_is_named(runs: Path, text: str) -> None
         read_run(path)
 
 
-def test_a_record_that_does_not_tell_what_a_table_shows_is_named(runs: Path) -> None:
-    changed(runs / "toy-toy-acga-s1.json", "breakdown", {"actor": {}})
-    records = read_runs(runs, data="toy", profile="toy")
-    with pytest.raises(DataError, match=r"acga-s1\.json: does not tell breakdown\.cue"):
-        tables.by_group(records, "cue")
-    with pytest.raises(DataError, match="does not tell parameters"):
-        tables.costs(records, TABLE_3)
+@pytest.mark.parametrize("missing", ["parameters", "breakdown", "limits", "weights"])
+def test_a_record_that_does_not_tell_what_a_table_shows_is_named(runs: Path, missing: str) -> None:
+    path = runs / "toy-toy-acga-s1.json"
+    record = json.loads(path.read_text())
+    del record[missing]
+    path.write_text(json.dumps(record))
+    with pytest.raises(DataError, match=rf"{path.name}: not a run record.*{missing}"):
+        read_run(path)
 
 
 def test_every_committed_record_is_one_and_those_of_a_name_share_their_data() -> None:
@@ -230,9 +231,10 @@ def test_runs_made_with_different_settings_or_data_never_share_a_table(
 ) -> None:
     path = runs / "toy-toy-acga-s1.json"
     record = json.loads(path.read_text())
-    record["data"] = {"test": "a hash"}
     if differs == "epochs":
         record["config"]["profile"]["epochs"] = 5
+    else:
+        record["data"]["test"] = "another hash"
     path.write_text(json.dumps(record))
     with pytest.raises(DataError, match=f"acga-s1.json differ in .*{differs}"):
         read_runs(runs, data="toy", profile="toy")

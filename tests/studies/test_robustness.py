@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import jobs
+from helpers.records import invented
 from safetensors.torch import save_file
 
 from acga_lib.config import ROOT, RunConfig
@@ -22,6 +23,7 @@ from acga_lib.experiment.networks import build_network
 from acga_lib.experiment.pipeline import Inputs
 from acga_lib.experiment.tensors import Batch
 from acga_lib.files.storage import write_text
+from acga_lib.hashes import file_hash
 from acga_lib.methods import METHODS
 from acga_lib.report import page, robustness_tables
 from acga_lib.report.tables import write_table
@@ -304,14 +306,7 @@ def folders(tmp_path: Path, monkeypatch) -> Path:
 
 def write_records(results: Path, method: str, seed: int, level: float) -> None:
     config = RunConfig(method=method, seed=seed)
-    names = ("P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9", "mAP", "overall_iou", "mean_iou")
-    run = {
-        "run_id": config.run_id,
-        "config": config.describe(),
-        "metrics": dict.fromkeys(names, 1),
-        "breakdown": {"cue": {}},
-    }
-    run["samples"] = {"train": 9, "test": 6}
+    run = invented(config, 1) | {"breakdown": {"cue": {}}, "samples": {"train": 9, "test": 6}}
     measured = {
         "wording": dict.fromkeys(("consistency", "own", "other", "drop"), level)
         | {"contrast": None, "wordings": 4},
@@ -322,8 +317,10 @@ def write_records(results: Path, method: str, seed: int, level: float) -> None:
         "negatives": {"auc": level, "overlap": level},
         "samples": 3,
         "every": 2,
-        "made_from": {"noise": evaluation._noise(), "lists": "the same"},
-    }
+        "made_from": {
+            "noise": evaluation._noise(), "lists": "the same", "weights": run["weights"]
+        },
+    }  # fmt: skip
     for folder, record in (("runs", run), ("robustness", run | measured)):
         (results / folder).mkdir(exist_ok=True)
         (results / folder / f"{config.run_id}.json").write_text(json.dumps(record))
@@ -426,10 +423,11 @@ def test_a_run_is_measured_once(toy_root, toy_features, tiny, tmp_path, monkeypa
     for name in ("RUNS", "ROBUSTNESS"):
         monkeypatch.setattr(evaluation, name, tmp_path / name.lower())
     path = tmp_path / "runs" / f"{config.run_id}.json"
-    run = {"run_id": config.run_id, "config": config.describe(), "metrics": {}}
-    write_text(path, json.dumps(run))
     torch.manual_seed(0)
-    save_file(build_network(METHODS["acga"], tiny).state_dict(), path.with_suffix(".safetensors"))
+    weights = path.with_suffix(".safetensors")
+    weights.parent.mkdir()
+    save_file(build_network(METHODS["acga"], tiny).state_dict(), weights)
+    write_text(path, json.dumps(invented(config, 0.5) | {"weights": file_hash(weights)}))
     store = jobs.tensors(toy_root, Path(tiny.networks.trunk), toy_features).store
     inputs = Inputs(store, WordVectors.load())
     monkeypatch.setattr(evaluation, "inputs_of", lambda *_, **__: inputs)
