@@ -301,5 +301,6 @@ def _hold_count(path: str | Path, count: int, expected: int | None) -> None:
     if expected is not None and count < expected:
         raise DataError(
             f"{path}: holds {count} frames where {expected} are expected: "
-            "fetch the file again, or correct its row in the manifest"
+            "fetch the file again, correct its row in the manifest, or leave the video out (of A2D "
+            "Sentences, by a line in a2d_missed_videos.txt)"
         )
