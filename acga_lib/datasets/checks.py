@@ -238,12 +238,13 @@ def check_referit(root: Path, *, decode: bool = False, progress: bool = True) ->
             expressions = read_lists(path)
         with report.attempt("lists"):
             cues = read_lists(path.with_name(CUES), optional=True)
-        report.counts[f"{split} samples"] = sum(map(len, expressions.values()))
+        report.counts[f"{split} samples"] = 0
         for key in report.bar(expressions, split):
             with report.attempt("lists"):
                 cues_of(key, cues, len(expressions[key]), path.with_name(CUES))
-                for text in expressions[key]:
-                    read_expression(text, key, path)
+                report.counts[f"{split} samples"] += sum(
+                    read_expression(text, key, path) != "" for text in expressions[key]
+                )
             with report.attempt("images"):
                 image, region, picture, mask = region_files(root, key, path)
                 if picture not in sizes:

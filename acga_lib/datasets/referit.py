@@ -3,6 +3,7 @@
 The kit trains on it what the rows without `*` of Table 1 were trained on: images, no actions.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -65,7 +66,9 @@ class ReferIt(Samples):
     Raises:
         ConfigError: another split.
         DataError: a file is missing or damaged.
-        QueryError: an expression without a word.
+        QueryError: an expression that is no text.
+
+    Warns of expressions without a word, which players of the game also wrote; they are left out.
     """
 
     def __init__(self, *, root: str | Path, split: str) -> None:
@@ -79,6 +82,7 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
     path = root / "data" / QUERIES[split]
     expressions, cues = read_lists(path), read_lists(path.with_name(CUES), optional=True)
     sizes: dict[str, tuple[int, int]] = {}
+    wordless: list[str] = []
     for key, texts in expressions.items():
         image, region, picture, mask = region_files(root, key, path)
         if image not in sizes:
@@ -87,11 +91,19 @@ def _read_samples(root: Path, split: str) -> Iterator[Sample]:
         height, width = sizes[image]
         told = cues_of(key, cues, len(texts), path.with_name(CUES))
         for text, cue in zip(texts, told, strict=True):
+            if not (query := read_expression(text, key, path)):
+                wordless.append(key)
+                continue
             yield ReferItSample(
-                video_id=image, frame=1, instance=region, query=read_expression(text, key, path),
+                video_id=image, frame=1, instance=region, query=query,
                 height=height, width=width, frame_count=1, video_path=picture,
                 mask_path=mask, **cue,
             )  # fmt: skip
+    if wordless:
+        warnings.warn(
+            f"{path}: {len(wordless)} expressions have no word and are left out, the first of "
+            f"{wordless[0]}", stacklevel=2,
+        )  # fmt: skip
 
 
 def region_files(root: Path, key: str, path: Path) -> tuple[str, int, Path, Path]:
@@ -115,16 +127,11 @@ def region_files(root: Path, key: str, path: Path) -> tuple[str, int, Path, Path
 def read_expression(text: Any, key: str, path: Path) -> str:
     """An expression, lowercase; of more than 20 words the first 20, as in Hu et al.'s code.
 
-    Raises:
-        QueryError: it is no text, or has no word.
+    Empty where it has no word. Raises QueryError where it is no text.
     """
-    query = first_words(text.strip().lower(), MAX_WORDS) if isinstance(text, str) else ""
-    if not query:
-        raise QueryError(
-            f"{path}: {key} has an expression without a word ({shown(text)}): write one or delete "
-            "it"
-        )
-    return query
+    if not isinstance(text, str):
+        raise QueryError(f"{path}: {key} has an expression that is no text: {shown(text)}")
+    return first_words(text.strip().lower(), MAX_WORDS)
 
 
 def read_lists(path: Path, *, optional: bool = False) -> dict[str, list[Any]]:

@@ -12,9 +12,9 @@ from acga_lib.errors import DataError
 from acga_lib.files.paths import named
 from acga_lib.files.upright import STEPS, turned, turned_size
 
-#: The formats that the datasets have. Pillow goes by a file's content, not by its name, and starts
-#: other programs for some formats (PostScript).
-FORMATS = ("JPEG", "PNG")
+#: The formats that the datasets have; one of ReferIt's files named .jpg is a GIF. Pillow goes by a
+#: file's content, not by its name, and starts other programs for some formats (PostScript).
+FORMATS = ("JPEG", "PNG", "GIF")
 #: Larger pictures are bombs: some hundred bytes that unpack to gigabytes (Pillow's own limit).
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 2**26
 _ORIENTATION = 0x0112  # EXIF's tag

@@ -255,6 +255,7 @@ def _runs(records: Sequence[Record], results: Path) -> str:
     for record in records:
         run, environment = record["config"]["run"], record["environment"]
         control = ", shuffled sentences" if run["shuffle_queries"] else ""
+        control += f", {run['variant']}" if "variant" in run else ""
         values = [record["metrics"].get(metric) for metric in SCORES]
         rows.append(("", [
             link(record["path"], results, text=record["run_id"]),
