@@ -43,10 +43,18 @@ def invented(config: RunConfig, level: float) -> dict[str, Any]:
 
 
 def write_record(
-    runs: Path, *, method: str, seed: int, shuffled: bool = False, profile: str = "toy"
+    runs: Path,
+    *,
+    method: str,
+    seed: int,
+    shuffled: bool = False,
+    profile: str = "toy",
+    variant: str = "",
 ) -> Path:
     """Write an `invented` record, whose scores depend on method and seed."""
-    config = run_config(method=method, seed=seed, profile=profile, shuffle_queries=shuffled)
+    config = run_config(
+        method=method, seed=seed, profile=profile, shuffle_queries=shuffled, variant=variant
+    )
     level = (0.2 if shuffled else (BASE | LEVELS).get(method, 0.3)) + 0.01 * seed**2
     record = invented(config, level)
     record["metrics"] |= {"coco_ap": level, "right_half": 0.5 + seed / 9}

@@ -38,6 +38,15 @@ def test_the_numbers_are_those_of_the_records(results):
     assert "least where the actor does (+3.5)" in text
 
 
+def test_the_control_of_the_first_weights_stands_beside_both_rows(results):
+    assert "first weights" not in said(results)
+    path = write_record(results / "runs", method="acga", seed=1, variant="authors_init")
+    changed(path, "metrics/mean_iou", 0.4)
+    text = said(results)
+    assert "Drawn as there, ACGA has 40.0 % in toy (1 seed); drawn as here 46.7 ± 2.1 %" in text
+    assert "the same network without attention 39.7 ± 2.1 %" in text
+
+
 def test_a_method_below_is_called_below_and_a_loss_a_loss(results):
     set_scores(results, "gavrilyuk", 0.50, 0.52, 0.51)
     set_scores(results, "mrf", 0.20, 0.21, 0.22)
