@@ -13,11 +13,12 @@ REFERIT_ROOT ?=
 JHMDB_ROOT ?=
 A2D_ROOT  ?=
 SEEDS     ?= 1
+PRECISION ?= profile
 BIN       := .venv/bin
 
 # What a user gives goes to the shell through the environment, as it is: make would take a "$" in it
 # for a variable, and a shell quotes, ";" or "$(…)" for its own.
-GIVEN := PROFILE DATASET DATA_ROOT REFERIT_ROOT JHMDB_ROOT A2D_ROOT SEEDS
+GIVEN := PROFILE DATASET DATA_ROOT REFERIT_ROOT JHMDB_ROOT A2D_ROOT SEEDS PRECISION
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 
@@ -42,7 +43,7 @@ setup: .venv/.installed
 
 reproduce: setup
 	@test -z "$$A2D_ROOT" || test -n "$$DATA_ROOT" || { echo "Here, A2D's folder is DATA_ROOT (with DATASET=a2d); A2D_ROOT is that of check-data" >&2; exit 2; }
-	@$(BIN)/python -m acga_lib.jobs.reproduce --profile="$$PROFILE" --dataset="$$DATASET" --data-root="$$DATA_ROOT" --referit-root="$$REFERIT_ROOT" --jhmdb-root="$$JHMDB_ROOT" --seeds="$$SEEDS"
+	@$(BIN)/python -m acga_lib.jobs.reproduce --profile="$$PROFILE" --dataset="$$DATASET" --data-root="$$DATA_ROOT" --referit-root="$$REFERIT_ROOT" --jhmdb-root="$$JHMDB_ROOT" --seeds="$$SEEDS" --precision="$$PRECISION"
 
 check-data: setup
 	@$(BIN)/python -m acga_lib.datasets.check_data --a2d-root="$${A2D_ROOT:-$$DATA_ROOT}" --jhmdb-root="$$JHMDB_ROOT" --referit-root="$$REFERIT_ROOT" $(if $(DECODE),--decode) $(if $(VERBOSE),--verbose)

@@ -5,16 +5,19 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import copy2
 
-from acga_lib.config import HEADLINE_RUN, RunConfig
+from acga_lib.config import HEADLINE_RUN, PRECISIONS, RunConfig
 from acga_lib.errors import ConfigError, DataError
-from acga_lib.methods import METHODS, REFERIT
+from acga_lib.methods import METHODS
+from acga_lib.parameters import choose
 from acga_lib.published import TABLE_1, TABLE_2, TABLE_3
 
-KNOWN = ("profile", "dataset", "data_root", "referit_root", "jhmdb_root", "seeds")
+KNOWN = ("profile", "dataset", "data_root", "referit_root", "jhmdb_root", "seeds", "precision")
 if unknown := sorted(set(config) - set(KNOWN)):
     raise ConfigError(f"nothing here reads '{unknown[0]}'; choose from: {', '.join(KNOWN)}")
 PROFILE = config.get("profile", "toy")
 DATASET = config.get("dataset", "toy")
+PRECISION = config.get("precision", "profile")
+choose("precision", PRECISIONS, PRECISION)
 SEEDS = range(int(config.get("seeds", 1))) if str(config.get("seeds", 1)).isdecimal() else ()
 if not SEEDS:
     raise ConfigError(f"seeds is how many to run, from 1, not {config['seeds']!r}")
@@ -48,14 +51,8 @@ EMBEDDED = DATASET == "toy"
 EVERY = 3  # robustness is measured on every so-many-th test sample
 
 
-def possible(name):
-    """Whether there are data for a method and for those that it starts from."""
-    method = METHODS[name]
-    still = method.trained_on == REFERIT and not (EMBEDDED or ROOTS["referit_root"])
-    return not still and all(possible(other) for other in method.needs)
-
-
-ROWS = [name for name in METHODS if possible(name)]
+STILLS = EMBEDDED or ROOTS["referit_root"]  # there are still images to train on
+ROWS = [name for name, method in METHODS.items() if STILLS or not method.needs_referit]
 # The same model trained with shuffled sentences shows what the sentence is worth.
 CONTROLS = ["acga-shuffled"]
 
@@ -70,7 +67,10 @@ def given(*names):
     Words come to the shell quoted (`:q`), and a job is planned again when they change: a folder of
     the same name is other data.
     """
-    values = {"dataset": DATASET, "profile": PROFILE, "data": DATA, "trained": PROFILE} | ROOTS
+    values = {
+        "dataset": DATASET, "profile": PROFILE, "data": DATA, "trained": PROFILE,
+        "precision": PRECISION,
+    } | ROOTS
     return lambda wildcards: [f"{name}={values[name]}" for name in names]
 
 
@@ -147,7 +147,7 @@ rule train:
     log:
         f"{LOGS}/{ID}-04_train-{{method}}-s{{seed}}.ipynb",
     params:
-        given=given(*RUN, "referit_root"),
+        given=given(*RUN, "referit_root", "precision"),
         method=lambda wildcards: wildcards.method.removesuffix("-shuffled"),
         shuffle=lambda wildcards: str(wildcards.method.endswith("-shuffled")).lower(),
     threads: 1

@@ -12,12 +12,12 @@ from acga_lib.files.terminal import run_command
 def segment(given: argparse.Namespace) -> str:
     """Write the video that was asked for -> one line about it. Raises KitError."""
     from acga_lib.experiment.inference import find_run  # torch takes seconds; `--help` does without
-    from acga_lib.experiment.pipeline import RUNS
+    from acga_lib.experiment.pipeline import RUNS, default_device
     from acga_lib.report.overlay_video import write_overlay
     from acga_lib.segmenter import Segmenter
 
     start = time.perf_counter()
-    segmenter = Segmenter.from_run(find_run(given.run, RUNS))
+    segmenter = Segmenter.from_run(find_run(given.run, RUNS), device=default_device())
     out = given_path(given.out, "the video to write")
     masks = None if given.masks is None else given_path(given.masks, "the masks to write")
     frames = write_overlay(

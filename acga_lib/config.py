@@ -22,6 +22,12 @@ ROOT = Path.cwd() if SHIPPED.is_dir() else _PACKAGE.parent
 HEADLINE_RUN = "toy-night-acga-s0"
 #: The largest seed: what every random generator here takes.
 MAX_SEED = 2**32 - 1
+#: How a training may be computed (`experiment.execution`); not part of what a run is.
+PRECISIONS = {
+    "profile": "as the profile says: fp32 for `paper`, bf16 where it is faster for the small ones",
+    "fp32": "single precision, in convolutions of newer GPUs TF32, as is torch's default",
+    "mixed": "bf16 where the device computes in it, else fp16 with a scaled loss (e.g. on a T4)",
+}
 
 
 def data_file(folder: str, name: str) -> Path:

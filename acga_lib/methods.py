@@ -1,6 +1,6 @@
 """The rows of the paper's tables, as data: what each method is, sees, and is trained on.
 
-Everything that differs between two rows stands here; nothing else in the library asks for a name.
+Everything that differs between two rows stands here; networks and training ask for no names.
 """
 
 from dataclasses import dataclass
@@ -63,6 +63,12 @@ class MethodConfig:
     def needs(self) -> tuple[str, ...]:
         """The methods that must be trained before this one."""
         return (self.starts_from,) if self.starts_from else self.streams
+
+    @property
+    def needs_referit(self) -> bool:
+        """Whether ReferIt is among the data that the method's training rests on."""
+        before = any(METHODS[name].needs_referit for name in self.needs)
+        return self.trained_on == REFERIT or before
 
     @property
     def reads(self) -> str:

@@ -165,6 +165,20 @@ def _ratio(intersection: int, union: int) -> float:
     return intersection / union if union else 1.0
 
 
+def run_lengths(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """A mask [H, W] in COCO's run-length encoding."""
+    from pycocotools import mask as coco_mask
+
+    return dict(coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8)))
+
+
+def mask_of(code: dict[str, Any]) -> NDArray[np.bool_]:
+    """The mask [H, W] behind its run-length encoding."""
+    from pycocotools import mask as coco_mask
+
+    return np.asarray(coco_mask.decode(code), dtype=np.bool_)
+
+
 class _CocoRecords:
     """Run-length encoded samples, one image and one prediction per query, all of one category."""
 
@@ -174,8 +188,6 @@ class _CocoRecords:
         self.results: list[dict[str, Any]] = []
 
     def add(self, prediction: NDArray[np.bool_], target: NDArray[np.bool_], score: float) -> None:
-        from pycocotools import mask as coco_mask
-
         # COCO's ids count from 1: its matcher takes annotation id 0 for "unmatched".
         number, (height, width) = len(self.images) + 1, target.shape
         self.images.append({"id": number, "height": height, "width": width})
@@ -184,9 +196,8 @@ class _CocoRecords:
             (self.truths, target, {}),
             (self.results, prediction, {"score": score}),
         ):
-            code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
             area = int(np.count_nonzero(mask))
-            masks.append(common | extra | {"segmentation": code, "area": area})
+            masks.append(common | extra | {"segmentation": run_lengths(mask), "area": area})
 
     def average_precision(self) -> dict[str, float]:
         """COCO's AP over all areas, one detection per image (pycocotools, useCats=0)."""

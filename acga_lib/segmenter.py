@@ -19,6 +19,7 @@ from acga_lib.experiment.recipes import MODALITIES, Recipe, Trunk, extractors, r
 from acga_lib.files.footage import footage
 from acga_lib.files.video import Excerpt
 from acga_lib.methods import METHODS
+from acga_lib.model import Responses
 from acga_lib.profiles import Profile
 from acga_lib.text import Encoded, Vocabulary, WordVectors
 
@@ -107,7 +108,8 @@ class GivenFrames(Sample):
 class Segmenter:
     """A trained network with the frozen ones that feed it. Build it with `from_run`.
 
-    `extractors`: recipe and network of each modality that the method reads, RGB first.
+    `extractors`: recipe and network of each modality that the method reads, RGB first. All is
+    computed where `model` is.
     """
 
     def __init__(
@@ -117,8 +119,8 @@ class Segmenter:
         self.model, self.extractors, self.vectors = model.eval(), extractors, vectors
 
     @classmethod
-    def from_run(cls, path: str | Path) -> Self:
-        """Load what the run record `results/runs/<run>.json` describes.
+    def from_run(cls, path: str | Path, *, device: str = "cpu") -> Self:
+        """Load what the run record `results/runs/<run>.json` describes; device: e.g. "cuda".
 
         Raises CheckpointError when the record or the weights beside it are missing or damaged, or
         when its frozen networks are not the ones that the run was trained on; DataError when those
@@ -134,7 +136,7 @@ class Segmenter:
                     f"{path}: was trained on the features of another network than {weights}, or of "
                     "another profile; restore that file, or train again with notebook 04_train"
                 )
-        return cls(model, extractors(method, profile), reader_of(method, profile))
+        return cls(model.to(device), extractors(method, profile), reader_of(method, profile))
 
     def segment(self, video: Any, query: str, frame: int | None = None) -> Segmentation:
         """Segment what `query` means in one frame. For several sentences on a frame, `clip`.
@@ -166,10 +168,16 @@ class Segmenter:
         sample = _sample(*footage(video, frame, before=before, after=after))
         found = []
         for recipe, network in self.extractors:
-            inputs = MODALITIES[recipe.modality].inputs(recipe, [sample])
-            found.append(network.trunk(inputs).half().float())  # as the feature store keeps them
+            inputs = MODALITIES[recipe.modality].inputs(recipe, [sample]).to(self.device)
+            seen = network.to(self.device).trunk(inputs)
+            found.append(seen.half().float())  # as the feature store keeps them
         features = torch.cat(found, dim=1)
         return SeenClip(self, sample, features)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.model.parameters()).device
 
     def encode(self, query: str) -> Encoded:
         """A sentence as the network reads it. Raises QueryError as `segment`."""
@@ -204,7 +212,9 @@ class SeenClip:
         encoded = [self.segmenter.encode(query) for query in queries]
         words = torch.stack([torch.from_numpy(one.vectors) for one in encoded])
         of = torch.zeros(len(queries), dtype=torch.long)  # all are about the one clip
-        out = self.segmenter.model(self.features, words, of)
+        device = self.segmenter.device
+        out = self.segmenter.model(self.features.to(device), words.to(device), of.to(device))
+        out = Responses._make(one if one is None else one.cpu() for one in out)
         side = self.segmenter.extractors[0][0].side
         box = Letterbox(height=self.sample.height, width=self.sample.width, side=side)
         found = []

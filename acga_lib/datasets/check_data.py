@@ -16,7 +16,7 @@ from acga_lib.datasets.findings import Report
 from acga_lib.errors import KitError
 from acga_lib.files.paths import given_path
 from acga_lib.files.terminal import print_any_text
-from acga_lib.methods import METHODS, REFERIT
+from acga_lib.methods import METHODS
 from acga_lib.published import TABLES
 
 A2D_PAGE = "https://web.eecs.umich.edu/~jjcorso/r/a2d/"
@@ -177,9 +177,7 @@ def rows(sound: set[str]) -> list[str]:
     """Which rows of the tables can be made with the datasets that are complete."""
 
     def possible(method: str) -> bool:
-        config = METHODS[method]
-        enough = config.trained_on != REFERIT or "referit" in sound
-        return "a2d" in sound and enough and all(possible(other) for other in config.needs)
+        return "a2d" in sound and ("referit" in sound or not METHODS[method].needs_referit)
 
     lines = []
     for table in TABLES.values():

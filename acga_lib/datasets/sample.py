@@ -117,8 +117,6 @@ class Samples(Sequence[Sample]):
     def __init__(self, samples: tuple[Sample, ...], *, root: Path, split: str) -> None:
         if not samples:
             raise DataError(f"{root}: has no {split} sample: complete the dataset's download")
-        self.root = root
-        self.split = split
         self._samples = samples
 
     def __len__(self) -> int:

@@ -12,16 +12,11 @@ from typing import Any
 
 import torch
 
+from acga_lib.config import PRECISIONS
 from acga_lib.errors import ConfigError
 from acga_lib.experiment import processes
 from acga_lib.parameters import choose
 from acga_lib.profiles import Profile
-
-PRECISIONS = {
-    "profile": "as the profile says: fp32 for `paper`, bf16 where it is faster for the small ones",
-    "fp32": "single precision, in convolutions of newer GPUs TF32, as is torch's default",
-    "mixed": "bf16 where the device computes in it, else fp16 with a scaled loss (e.g. on a T4)",
-}
 
 
 def mixed_precision(device: str, *, enabled: bool = True) -> torch.autocast:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -48,24 +48,13 @@ class FeatureStore:
         self.recipe = recipe
         self.key, self.side = recipe.key, recipe.side  #: pixels of the square that is shown
         self.folder = Path(root) / self.key
-        self._hashes: dict[tuple[Path, int, int], str] = {}
 
     def path(self, sample: Sample) -> Path:
         """Where the feature of the sample's clip is, or would be."""
-        hashes = [self._hash(path) for path in sample.video_files]
+        hashes = [_hash(path) for path in sample.video_files]
         if len(hashes) > 1:  # frames in files of their own
             hashes = [hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]]
         return self.folder / sample.video_id / f"{sample.frame:05d}-{hashes[0]}.f16"
-
-    def _hash(self, video: Path) -> str:
-        """16 digits of the file's hash, computed again when its size or time changes."""
-        if not video.is_file():
-            raise DataError(f"{video}: no such video: complete the dataset's download")
-        state = video.stat()
-        seen = (video, state.st_size, state.st_mtime_ns)
-        if seen not in self._hashes:
-            self._hashes[seen] = file_hash(video)[:16]
-        return self._hashes[seen]
 
     def __contains__(self, sample: Sample) -> bool:
         return self.path(sample).is_file()
@@ -158,6 +147,20 @@ class StackedStores:
     def get(self, sample: Sample) -> NDArray[np.float16]:
         """Both features, float16 [528 + 528, T/4, h, w]. Raises as `FeatureStore.get`."""
         return np.concatenate([store.get(sample) for store in self.stores])
+
+
+def _hash(video: Path) -> str:
+    """16 digits of the file's hash, computed again when its size or time changes."""
+    if not video.is_file():
+        raise DataError(f"{video}: no such video: complete the dataset's download")
+    state = video.stat()
+    return _hash_of(video, state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _hash_of(video: Path, size: int, modified: int) -> str:
+    """The same, of a file in one state: every store of this process needs it."""
+    return file_hash(video)[:16]
 
 
 def _batches(samples: Iterable[Sample]) -> list[Sequence[Sample]]:

@@ -52,7 +52,6 @@ def predictions(
     only: Sequence[int] | None = None,
     scoring: str = "original",
     device: str = "cpu",
-    batch_size: int = 8,
     progress: bool = True,
 ) -> Iterator[Prediction]:
     """Segment the samples of `data`, or `only` those of some indices, one at a time in memory."""
@@ -61,7 +60,7 @@ def predictions(
     model.to(device).eval()
     indices = list(range(len(data)) if only is None else only)
     company = _company(data.samples)
-    order = [indices[first : first + batch_size] for first in range(0, len(indices), batch_size)]
+    order = [indices[first : first + 8] for first in range(0, len(indices), 8)]
     bar = tqdm(data.batches(order), total=len(order), desc="evaluation", disable=not progress)
     for batch in bar:
         large = respond(model, batch, device).large
@@ -82,8 +81,7 @@ def _company(samples: Iterable[Sample]) -> dict[tuple[str, int], dict[int, Sampl
 
 def respond(model: nn.Module, batch: Batch, device: str = "cpu") -> Responses:
     """A network's responses to a batch."""
-    clips = None if batch.clips is None else batch.clips.to(device)
-    return model(batch.features.to(device), batch.words.to(device), clips)
+    return model(*batch.on(device))
 
 
 def predict(

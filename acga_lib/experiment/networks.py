@@ -8,12 +8,15 @@ from acga_lib.files.word_files import load_large
 from acga_lib.i3d import scaled
 from acga_lib.methods import METHODS, MethodConfig
 from acga_lib.model import ACGA, TextEncoder
-from acga_lib.profiles import WORD_VECTORS, Profile
+from acga_lib.profiles import PROFILES, PUBLISHED_VECTORS, Profile
 from acga_lib.text import WORD_DIM, Vocabulary, WordVectors
 
 
 def build_network(method: MethodConfig, profile: Profile) -> nn.Module:
-    """The network of `method` with freshly drawn weights: (features, words) -> `Responses`."""
+    """The network of `method` with freshly drawn weights.
+
+    (features [U, ...], words [B, ...], clips [B] or None) -> `Responses`, as of `ACGA`.
+    """
     size = profile.networks
     width, vision_length = size.width_of(method.modality), size.vision_length
     match method.network:
@@ -44,6 +47,6 @@ def reader_of(method: MethodConfig, profile: Profile) -> WordVectors | Vocabular
     """
     if method.reads == "numbers":
         return Vocabulary.load()
-    if profile.name in WORD_VECTORS:
-        return load_large(data_file("word_vectors", WORD_VECTORS[profile.name]))
+    if profile.networks.trunk == PROFILES["paper"].networks.trunk:
+        return load_large(data_file("word_vectors", PUBLISHED_VECTORS))
     return WordVectors.load()

@@ -167,8 +167,7 @@ def complete_features(
     embedded = config.dataset == "toy"
     readers: dict[str, list[MethodConfig]] = {}
     for method in METHODS.values():
-        still = any(METHODS[m].trained_on == REFERIT for m in (method.name, *method.needs))
-        if not method.streams and (embedded or config.referit_root or not still):
+        if not method.streams and (embedded or config.referit_root or not method.needs_referit):
             readers.setdefault(method.modality, []).append(method)
     for of_one in readers.values():
         extractors(of_one[0], PROFILES[config.profile])

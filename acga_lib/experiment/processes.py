@@ -32,16 +32,23 @@ DRIVER = Path("/dev/nvidiactl")
 
 
 def default_device() -> str:
-    """ "cuda" where a GPU is usable, else "cpu"; warns where there is one that torch cannot use."""
+    """ "cuda" where a GPU is usable, else "cpu".
+
+    Of a GPU that torch cannot use it warns. Raises ConfigError where this process was given one, as
+    a cluster's job is: what takes hours there would take weeks on the processor.
+    """
     if torch.cuda.is_available():
         return "cuda"
-    if DRIVER.exists() and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
-        warnings.warn(
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if DRIVER.exists() and given not in ("", "-1"):
+        message = (
             f"this machine has an NVIDIA GPU that torch {torch.__version__} cannot use (built for "
-            f"CUDA {torch.version.cuda}), so all is computed on the processor: install a torch for "
-            "its driver, https://pytorch.org/get-started/locally tells which",
-            stacklevel=2,
+            f"CUDA {torch.version.cuda}): install a torch for its driver, "
+            "https://pytorch.org/get-started/locally tells which"
         )
+        if given:
+            raise ConfigError(f"{message}; or set CUDA_VISIBLE_DEVICES= to compute without it")
+        warnings.warn(f"{message}. All is computed on the processor", stacklevel=2)
     return "cpu"
 
 

@@ -5,8 +5,9 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import tee
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from torch import nn
 from acga_lib.config import ROOT, SHIPPED, RunConfig
 from acga_lib.experiment import limits
 from acga_lib.experiment.checkpoint import Progress
-from acga_lib.experiment.execution import PLAIN, Execution
+from acga_lib.experiment.execution import Execution
 from acga_lib.experiment.inference import Prediction, predictions
 from acga_lib.experiment.tensors import SampleTensors
 from acga_lib.files.storage import write_bytes, write_text
@@ -104,11 +105,11 @@ def finish_run(
     seconds: float,
     runs: Path,
     starts_from: dict[str, str],
-    device: str = "cpu",
-    execution: Execution = PLAIN,
-    show_progress: bool = True,
-) -> dict[str, Any]:
-    """Save the weights, score exactly what was saved, write the run record -> the record.
+    device: str,
+    execution: Execution,
+    show_progress: bool,
+) -> None:
+    """Save the weights, score exactly what was saved, write the run record.
 
     `<run_id>.safetensors` holds the matrices in half precision; the model is rounded to them before
     it is scored. `<run_id>.json` is written last, so a record always has its numbers.
@@ -153,7 +154,6 @@ def finish_run(
         | {"execution": execution.describe(device, config.scale)},
     }
     write_text(path, json.dumps(record, indent=1) + "\n")
-    return record
 
 
 @torch.inference_mode()
@@ -182,12 +182,18 @@ def environment(device: str) -> dict[str, Any]:
     packages = ("torch", "numpy", "opencv-contrib-python-headless", "av", "gensim")
     return {
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
+        "packages": {name: _version(name) for name in packages},
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "machine": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "revision": _revision(),
     }
+
+
+def _version(package: str) -> str:
+    with suppress(PackageNotFoundError):
+        return version(package)
+    return "another build"  # cv2, say, of another distribution than PyPI's
 
 
 def _revision() -> str:

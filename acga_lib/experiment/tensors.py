@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from acga_lib.clip import Letterbox
 from acga_lib.datasets import Sample
@@ -31,11 +31,16 @@ Item = tuple[Tensor, Tensor, Tensor, int]
 class Batch(NamedTuple):
     """Several samples; those about one clip share its features."""
 
-    features: Tensor  #: [U, ...] of the U different clips
+    features: Tensor  #: [U, ...] of the U different clips, in the store's half precision
     words: Tensor  #: [B, ...]
     masks: Tensor  #: [B, S, S]
     clips: Tensor | None  #: int64 [B], the clip of each sample; None where each has its own
     indices: list[int]  #: of the B samples
+
+    def on(self, device: str) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What a network reads, on its device: features in single precision, words, clips."""
+        clips = None if self.clips is None else self.clips.to(device)
+        return self.features.to(device).float(), self.words.to(device), clips
 
 
 class SampleTensors(Dataset[Item]):
@@ -43,8 +48,9 @@ class SampleTensors(Dataset[Item]):
 
     Features are what the store holds, e.g. Mixed_4e [528, T/4, h, w]; words are float [20, 300]
     with word vectors, int64 [20] with a `Vocabulary`. `queries` replaces the samples' own
-    sentences (the shuffled-sentence control). Masks are kept in memory, one bit a pixel, by
-    this process; one that reads ahead (`batches`) keeps its own, for an epoch.
+    sentences (the shuffled-sentence control). Masks are kept in memory, one bit a pixel.
+
+    `batches` reads them for a training. A DataLoader of your own takes `collate_fn=as_it_is`.
     """
 
     def __init__(
@@ -83,7 +89,7 @@ class SampleTensors(Dataset[Item]):
         return features, self.words[self.queries[index]], self.mask(index), index
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """Samples as a batch, each clip read once; what a DataLoader asks for."""
+        """Samples as a batch, each clip read once."""
         places: dict[Path, int] = {}
         clips, read = [], []
         for sample in (self.samples[index] for index in indices):
@@ -95,7 +101,7 @@ class SampleTensors(Dataset[Item]):
         shared = torch.tensor(clips) if len(places) < len(clips) else None
         words = torch.stack([self.words[self.queries[index]] for index in indices])
         masks = torch.stack([self.mask(index) for index in indices])
-        return Batch(torch.stack(read).float(), words, masks, shared, list(indices))
+        return Batch(torch.stack(read), words, masks, shared, list(indices))
 
     def batches(self, order: Iterable[list[int]], *, workers: int = 0) -> Iterator[Batch]:
         """Batches of these samples, read by `workers` processes besides this one.
@@ -108,17 +114,20 @@ class SampleTensors(Dataset[Item]):
                 "`docker run --shm-size=2g` gives it more", stacklevel=2,
             )  # fmt: skip
             workers = 0
-        loader = DataLoader(self, batch_sampler=order, num_workers=workers, collate_fn=_as_it_is)
+        loader = DataLoader(self, batch_sampler=order, num_workers=workers, collate_fn=as_it_is)
         return _told_as_here(iter(loader))
 
     def mask(self, index: int) -> Tensor:
         """The ground truth in the letterboxed square, float [S, S] of 0 and 1."""
         side = self.store.side
-        if index not in self._masks:
+        packed = self._masks.get(index)
+        if packed is None:
             sample = self.samples[index]
             box = Letterbox(height=sample.height, width=sample.width, side=side)
-            self._masks[index] = np.packbits(box.mask(sample.mask()))
-        bits = np.unpackbits(self._masks[index], count=side * side)
+            packed = np.packbits(box.mask(sample.mask()))
+            if get_worker_info() is None:  # who reads ahead meets each sample once
+                self._masks[index] = packed
+        bits = np.unpackbits(packed, count=side * side)
         return torch.from_numpy(bits.reshape(side, side)).float()
 
 
@@ -137,8 +146,9 @@ def _told_as_here(batches: Iterator[Batch]) -> Iterator[Batch]:
         raise type(error)(told) from None
 
 
-def _as_it_is(batch: Any) -> Any:
-    return batch  # `__getitems__` made a batch of them
+def as_it_is(batch: Any) -> Any:
+    """A DataLoader's `collate_fn`: `SampleTensors.__getitems__` has made a batch already."""
+    return batch
 
 
 def sample_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:

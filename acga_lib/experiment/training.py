@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from acga_lib.attention import CrossGuidedAttention
 from acga_lib.baselines import TwoStream
 from acga_lib.config import RunConfig
 from acga_lib.datasets import Sample
@@ -35,7 +36,6 @@ from acga_lib.files.cores import usable_cores
 from acga_lib.i3d import load_i3d
 from acga_lib.loss import segmentation_loss
 from acga_lib.methods import METHODS, Stage
-from acga_lib.model import ACGA
 from acga_lib.profiles import Profile
 
 #: Seconds between two checkpoints: one of ACGA's is 0.3 GB, and the GPUs wait for it.
@@ -62,10 +62,10 @@ def build_model(
         model.load_state_dict(trained[method.starts_from].state_dict())
     elif trunk is not None and hasattr(model, "visual_encoder"):
         _continue_trunk(model, trunk, profile, method.modality)
-    if isinstance(model, ACGA) and model.attention is not None:
-        for weight in (w for w in model.attention.parameters() if w.dim() == 2):
+    for attention in (m for m in model.modules() if isinstance(m, CrossGuidedAttention)):
+        for weight in (w for w in attention.parameters() if w.dim() == 2):
             torch.nn.init.normal_(weight, std=profile.training.linear_std)
-        align = model.attention.language.align.weight
+        align = attention.language.align.weight
         torch.nn.init.normal_(align, std=profile.training.align_std)
     return model
 
@@ -101,7 +101,7 @@ class Objective(nn.Module):
         self.foreground_weight = METHODS[config.method].foreground_weight
 
     def forward(
-        self, features: Tensor, words: Tensor, masks: Tensor, clips: Tensor | None
+        self, features: Tensor, words: Tensor, clips: Tensor | None, masks: Tensor
     ) -> Tensor:
         """The parts of a `Batch` -> scalar."""
         with self.autocast:
@@ -166,7 +166,7 @@ def train(
         tools = stretch.optimizer(model, config.scale), execution.scaler(device)
         if saved and state.step > stretch.first:
             _restore(saved, *tools)
-        for done in _steps(config, model, data, stretch, tools, state, device, execution):
+        for done in steps(config, model, data, stretch, tools, state, device, execution):
             if log:
                 log.add(done)
             state.step += 1
@@ -215,9 +215,7 @@ def _restore(
         scaler.load_state_dict(saved["scaler"])
 
 
-def _settle_trunk(
-    model: nn.Module, config: RunConfig, device: str = "cpu", execution: Execution = PLAIN
-) -> None:
+def _settle_trunk(model: nn.Module, config: RunConfig, device: str, execution: Execution) -> None:
     """Make Mixed_4f, in a network in training mode, what the profile says: trained or kept.
 
     Kept, its weights get no gradient and its BatchNorm's statistics stay. Trained, these are
@@ -243,7 +241,7 @@ def _settle_trunk(
         )
 
 
-def _steps(
+def steps(
     config: RunConfig, model: nn.Module, data: SampleTensors, stretch: Stretch,
     tools: Tools, state: Progress, device: str, execution: Execution,
 ) -> Iterator[StepDone]:  # fmt: skip
@@ -262,8 +260,7 @@ def _steps(
             total = torch.zeros((), device=device)
             for number, (weight, piece) in enumerate(pieces, start=1):
                 with processes.exchange(objective, now=number == len(pieces)):
-                    tensors = [one if one is None else one.to(device) for one in piece[:4]]
-                    loss = weight * objective(*tensors)
+                    loss = weight * objective(*piece.on(device), piece.masks.to(device))
                     scaler.scale(processes.count() * loss).backward()  # the exchange averages
                 total += loss.detach()
             total = processes.summed(total)

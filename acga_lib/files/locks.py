@@ -36,17 +36,14 @@ class Owner:
     host: str
     process: int
     since: str  #: local time
-    job: str = ""  #: of SLURM, with the times that it was put into the queue again
-    restarts: int = 0
+    job: str = ""  #: of SLURM
 
     @classmethod
     def me(cls) -> Self:
         """This process."""
-        restarts = os.environ.get("SLURM_RESTART_COUNT", "0")
         return cls(
             host=socket.gethostname(), process=os.getpid(),
             since=time.strftime("%Y-%m-%d %H:%M:%S"), job=os.environ.get("SLURM_JOB_ID", ""),
-            restarts=int(restarts) if restarts.isdecimal() else 0,
         )  # fmt: skip
 
     @classmethod
@@ -56,8 +53,8 @@ class Owner:
             owner = cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
-        sound = type(owner.process) is int and type(owner.restarts) is int
-        return owner if sound and isinstance(owner.host, str) else None
+        sound = type(owner.process) is int and isinstance(owner.host, str)
+        return owner if sound else None
 
     def write(self, path: Path) -> None:
         """Leave word beside a lock; a disk that is full now must not stop who holds it."""
@@ -67,12 +64,15 @@ class Owner:
     def is_gone(self) -> bool:
         """Whether the process has ended for certain: on this host, or in SLURM's earlier attempt.
 
-        SLURM starts a job again under its number only when all its processes have ended.
+        SLURM starts a job again under its number only when all its processes have ended, so a job
+        of one node that is here now has left the other host. (Its count of restarts does not reach
+        the jobs of Snakemake.)
         """
         me = Owner.me()
-        if self.job and self.job == me.job and self.restarts < me.restarts:
-            return True
-        return self.host == me.host and not alive(self.process)
+        if self.host == me.host:
+            return not alive(self.process)
+        one_node = os.environ.get("SLURM_NNODES", "1") == "1"
+        return bool(self.job) and self.job == me.job and one_node
 
     def __str__(self) -> str:
         job = f" (SLURM job {self.job})" if self.job else ""

@@ -96,7 +96,7 @@ def run_notebook(
         papermill.execute_notebook(
             _literal(notebook), _literal(executed), parameters, cwd=str(notebook.parent),
             progress_bar=False, kernel_name="python3", engine_name=WrittenOnce.__name__,
-            skip_cells_with_tag=LESSON_ONLY,
+            skip_cells_with_tag=LESSON_ONLY, start_timeout=600,  # a busy network disk is slow
         )  # fmt: skip
     except Exception as error:
         last = str(error).strip().splitlines()[-1:]

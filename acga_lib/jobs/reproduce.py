@@ -14,14 +14,14 @@ from statistics import mean
 
 from tqdm import tqdm
 
-from acga_lib.config import MAX_SEED, ROOT, RunConfig, hold_checkout
+from acga_lib.config import MAX_SEED, PRECISIONS, ROOT, RunConfig, hold_checkout
 from acga_lib.errors import ConfigError, DataError, KitError, StorageError
 from acga_lib.files.cores import usable_cores
 from acga_lib.files.locks import NO_LOCKS, Owner
 from acga_lib.files.records import read_json
 from acga_lib.files.storage import named_if_full, write_text
 from acga_lib.files.terminal import run_command
-from acga_lib.parameters import folder
+from acga_lib.parameters import choose, folder
 
 #: Folders of real datasets: A2D Sentences, ReferIt, J-HMDB Sentences.
 ROOTS = ("data_root", "referit_root", "jhmdb_root")
@@ -36,7 +36,7 @@ def write_settings(options: argparse.Namespace, path: Path) -> None:
 
     A file, since `--config` strips quotes and takes a folder called 2017 for a number.
     """
-    names = ("profile", "dataset", *ROOTS, "seeds")
+    names = ("profile", "dataset", *ROOTS, "seeds", "precision")
     write_text(path, json.dumps({name: getattr(options, name) for name in names}) + "\n")
 
 
@@ -47,6 +47,8 @@ def trainings_at_once(cores: int) -> int:
     """
     question = "from acga_lib.experiment.processes import default_device as d; print(d())"
     asked = subprocess.run([sys.executable, "-c", question], stdout=subprocess.PIPE, text=True)
+    if asked.returncode:
+        raise KitError("nothing can be trained: what torch says of this machine stands above")
     return 1 if asked.stdout.strip() == "cuda" else cores
 
 
@@ -184,6 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     for root in ROOTS:
         parser.add_argument(f"--{root.replace('_', '-')}", default="")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--precision", default="profile")
     options = parser.parse_args(arguments)
     return run_command("reproduce", lambda: reproduce(options))
 
@@ -203,6 +206,7 @@ def reproduce(options: argparse.Namespace) -> str:
         setattr(options, root, given and str(Path(given).resolve()))  # jobs run in ROOT
     if not 1 <= options.seeds <= MAX_SEED:
         raise ConfigError(f"SEEDS is how many seeds to run, from 1, not {options.seeds}")
+    choose("precision", PRECISIONS, options.precision)
     environment = os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     }

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
 
 from acga_lib.files.storage import replacing
 
@@ -71,9 +72,7 @@ def overlays(
 
 def _rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The pixels of a mask that have a neighbour outside it: bool [H, W] -> bool [H, W]."""
-    padded = np.pad(mask, 1)
-    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inner
+    return mask & ~binary_erosion(mask)
 
 
 def heat_map(
@@ -125,11 +124,6 @@ def comparison(columns: Sequence[Column], *, title: str) -> Figure:
     for row, name in enumerate(rows):
         axes[row, 0].set_ylabel(name, fontsize=10, parse_math=False)
     return figure
-
-
-def figure_4(columns: Sequence[Column]) -> Figure:
-    """Figure 4: a comparison on several test videos, the methods row under row."""
-    return comparison(columns, title="Figure 4. Whom does each sentence mean?")
 
 
 def figure_1(

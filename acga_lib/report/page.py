@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
 
-import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from acga_lib.config import ROOT
 from acga_lib.errors import DataError
-from acga_lib.files.records import Record, is_proper, read_run, read_runs
+from acga_lib.files.records import Record, is_proper, order_of, read_run, read_runs
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.methods import METHODS
@@ -132,8 +131,7 @@ def _every_run(results: Path) -> list[Record]:
 def _place(record: Record) -> tuple[str, str, bool, int, int]:
     run = record["config"]["run"]
     control = run["shuffle_queries"]
-    row = list(METHODS).index(run["method"])
-    return record["config"]["data"], run["profile"], control, row, int(run["seed"])
+    return record["config"]["data"], run["profile"], control, order_of(record), int(run["seed"])
 
 
 def _tables(group: Group, results: Path) -> str:
@@ -176,11 +174,10 @@ def _table(path: Path, results: Path) -> str:
     except DataError as error:
         raise DataError(f"{path}: not without its runs. {error}; or delete the table") from error
     records = [record for record in found if record["run_id"] in named]
-    cells = _cells(path)
-    head = list(cells.columns)
+    head, *cells = _cells(path)
     rows = [
-        ("published" if {A2D_SENTENCES, JHMDB_SENTENCES} & set(row) else "ours", list(row))
-        for row in cells.itertuples(index=False, name=None)
+        ("published" if {A2D_SENTENCES, JHMDB_SENTENCES} & set(row) else "ours", row)
+        for row in cells
     ]
     links = ", ".join(link(r["path"], results, text=r["run_id"]) for r in records)
     rests = f'<p class="note">Rests on the runs {links}.</p>' if links else ""
@@ -191,8 +188,8 @@ def _table(path: Path, results: Path) -> str:
     return f"<h3>{_title(path)}</h3>{shown}{folded(title, told)}"
 
 
-def _cells(path: Path) -> pd.DataFrame:
-    """A table's cells as text. Raises DataError unless it has rows, all as long as its header."""
+def _cells(path: Path) -> list[list[str]]:
+    """A table's header and rows. Raises DataError unless there are, all as long as the header."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file, strict=True)
@@ -200,7 +197,7 @@ def _cells(path: Path) -> pd.DataFrame:
             raise ValueError("its rows are missing, or not as long as its header")
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a table ({error}); make it again") from error
-    return pd.DataFrame(rows, columns=header)
+    return [header, *rows]
 
 
 def _note_and_runs(path: Path) -> tuple[str, set[str]]:

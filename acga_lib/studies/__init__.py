@@ -1,4 +1,4 @@
-"""What is measured beyond the paper's tables: transfer, robustness, ceilings, resources.
+"""What is measured on trained networks and data: transfer, robustness, ceilings, resources.
 
 May import everything but `report` and `jobs`.
 """

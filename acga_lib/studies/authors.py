@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -33,12 +32,13 @@ from acga_lib.config import ROOT
 from acga_lib.datasets import Sample, open_dataset
 from acga_lib.datasets.authors_files import AuthorsFiles, AuthorsSample
 from acga_lib.errors import ConfigError, DataError
+from acga_lib.experiment.processes import default_device
 from acga_lib.experiment.results import environment
 from acga_lib.files.paths import given_path
 from acga_lib.files.storage import write_text
 from acga_lib.files.terminal import run_command
 from acga_lib.hashes import file_hash
-from acga_lib.metrics import iou, segmentation_metrics
+from acga_lib.metrics import iou, mask_of, run_lengths, segmentation_metrics
 from acga_lib.model import ACGA
 from acga_lib.published import METRICS, RELEASED
 
@@ -74,21 +74,13 @@ def score(
             box.authors_restore(threshold(square)), truth,
         )  # fmt: skip
         confidence = float(response[found].mean()) if found.any() else 0.0
-        kept.append((*map(_packed, masks), confidence))
+        kept.append((*map(run_lengths, masks), confidence))
     columns = tuple(zip(*kept, strict=True))
-    original, untouched_truth, authors, round_tripped = (map(_unpacked, c) for c in columns[:4])
+    original, untouched_truth, authors, round_tripped = (map(mask_of, c) for c in columns[:4])
     return {
         "original": segmentation_metrics(original, untouched_truth, columns[4]),
         "authors": segmentation_metrics(authors, round_tripped),
     }
-
-
-def _packed(mask: Mask) -> Any:
-    return coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-
-
-def _unpacked(code: Any) -> Mask:
-    return coco_mask.decode(code).astype(bool)
 
 
 class UntouchedMasks:
@@ -148,7 +140,7 @@ class UntouchedMasks:
 def scored(options: argparse.Namespace) -> dict[str, Any]:
     """Score the checkpoint on the files that the options of `main` name -> the record."""
     start = time.perf_counter()
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = options.device or default_device()
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

@@ -29,6 +29,7 @@ from acga_lib.hashes import file_hash
 from acga_lib.metrics import (
     intersection_and_union,
     iou,
+    mask_of,
     overlap_metrics,
     precisions,
     segmentation_metrics,
@@ -51,13 +52,6 @@ Encoded = dict[str, Any]  #: a mask in COCO's run-length encoding
 Setting = tuple[int, str, str]  #: side, kind, scoring
 #: The authors' ground truth as if it were a prediction, held against the untouched one.
 ROUND_TRIP: Setting = (SQUARE, "round trip", "original")
-
-
-def decode(mask: Encoded) -> NDArray[np.bool_]:
-    """COCO's run-length encoding → bool [H, W]."""
-    from pycocotools import mask as coco_mask
-
-    return np.asarray(coco_mask.decode(mask), dtype=np.bool_)
 
 
 def read_truths(path: Path) -> dict[str, Encoded]:
@@ -147,7 +141,7 @@ def measure(
     """What a faultless response scores: rows of "side", "kind", "scoring", "metrics" (0 to 1)."""
     wanted = settings(sides)
     found = [
-        overlaps(decode(mask), wanted) for mask in tqdm(truths, desc="masks", disable=not progress)
+        overlaps(mask_of(mask), wanted) for mask in tqdm(truths, desc="masks", disable=not progress)
     ]
     return [
         {"side": side, "kind": kind, "scoring": scoring, "metrics": score(pairs)}
@@ -171,8 +165,8 @@ def two_maps(
     """
     if missing := sorted(predictions.keys() - truths.keys()):
         raise DataError(f"{len(missing)} predictions have no ground truth, first: {missing[0]}")
-    masks = [decode(mask) for mask, _ in predictions.values()]
-    targets = [decode(truths[name]) for name in predictions]
+    masks = [mask_of(mask) for mask, _ in predictions.values()]
+    targets = [mask_of(truths[name]) for name in predictions]
     given = np.array([confidence for _, confidence in predictions.values()])
     perfect = np.array([iou(mask, target) for mask, target in zip(masks, targets, strict=True)])
     random = np.random.Generator(np.random.PCG64(0))

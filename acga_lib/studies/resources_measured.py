@@ -21,6 +21,7 @@ from acga_lib.experiment import training
 from acga_lib.experiment.checkpoint import Progress
 from acga_lib.experiment.execution import Execution
 from acga_lib.experiment.features import FeatureStore
+from acga_lib.experiment.processes import default_device
 from acga_lib.experiment.recipes import Recipe
 from acga_lib.experiment.schedule import stretches
 from acga_lib.experiment.tensors import SampleTensors
@@ -37,7 +38,7 @@ def measure(
     root: a folder in the layout of A2D Sentences, read only. Seconds, bytes and the peak memory of
     both; on a GPU a second step is timed, the first one holds its start.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = default_device()
     config = RunConfig(method="acga", dataset="a2d", data_root=str(root), profile=profile.name)
     how = Execution(precision=precision, accumulate=accumulate)
     samples = open_dataset("a2d", root=root, split="train")[: profile.training.batch_size]
@@ -56,7 +57,7 @@ def measure(
         tools, seconds = (stretch.optimizer(model, config.scale), how.scaler(device)), []
         for _ in range(1 if device == "cpu" else 2):
             start = time.perf_counter()
-            done = next(training._steps(config, model, data, stretch, tools, state, device, how))
+            done = next(training.steps(config, model, data, stretch, tools, state, device, how))
             seconds.append(time.perf_counter() - start)
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else _processor(),

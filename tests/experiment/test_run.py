@@ -77,6 +77,9 @@ def test_a_gpu_that_torch_cannot_use_is_told(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.warns(UserWarning, match="an NVIDIA GPU that torch .* cannot use"):
         assert processes.default_device() == "cpu"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # a cluster gave it to this job
+    with pytest.raises(ConfigError, match=r"cannot use .*install a torch for its driver"):
+        processes.default_device()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # nobody wants it used
     assert processes.default_device() == "cpu"
 

@@ -13,7 +13,7 @@ from acga_lib.errors import CheckpointError, ConfigError, DownloadError
 from acga_lib.files import downloads
 from acga_lib.files.downloads import DOWNLOADS, PAPER, Download, fetch
 from acga_lib.hashes import recorded_hash
-from acga_lib.profiles import PROFILES, WORD_VECTORS
+from acga_lib.profiles import PROFILES, PUBLISHED_VECTORS
 from acga_lib.weights import load_tensors
 
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 20_000  # 5 MB that begin as PyTorch's files do
@@ -285,6 +285,6 @@ def test_the_downloads_are_the_files_that_profile_paper_reads():
         profile.networks.trunk,
         profile.networks.flow_trunk,
         profile.networks.image_network,
-        WORD_VECTORS["paper"],
+        PUBLISHED_VECTORS,
     ]
     assert [DOWNLOADS[name].file.partition("/")[2] for name in PAPER] == files

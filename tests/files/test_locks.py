@@ -65,7 +65,10 @@ def test_without_locks_a_dead_process_of_this_host_is_taken_over_from(tmp_path, 
 def test_without_locks_a_requeued_job_takes_over_from_itself(tmp_path, no_locks, monkeypatch):
     left(tmp_path / ".lock", host="node7", job="4711", process=1)
     monkeypatch.setenv("SLURM_JOB_ID", "4711")
-    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    monkeypatch.setenv("SLURM_NNODES", "2")  # the other node may be at work
+    with pytest.raises(StorageError, match="on host node7"), locked(tmp_path / ".lock"):
+        pytest.fail("two hold one lock")
+    monkeypatch.setenv("SLURM_NNODES", "1")
     with locked(tmp_path / ".lock"):
         pass
 

@@ -125,6 +125,7 @@ def test_profile_paper_reads_google_news_and_the_small_profiles_the_committed_wo
         reader_of(METHODS["acga"], paper)
     folder.mkdir(parents=True)
     write(folder / "GoogleNews-vectors-negative300.bin.gz")
-    assert len(reader_of(METHODS["acga"], paper)) == 6
+    for profile in (paper, paper.changed(name="paper_bf16", bfloat16=True)):
+        assert len(reader_of(METHODS["acga"], profile)) == 6
     assert len(reader_of(METHODS["acga"], PROFILES["toy"])) == 3409
     assert isinstance(reader_of(METHODS["hu"], paper), Vocabulary)

@@ -460,7 +460,7 @@ def test_a_sentence_is_drawn_as_it_is_and_never_as_a_formula(sentence: str, tmp_
     frame, mask = np.zeros((8, 12, 3), dtype=np.uint8), rectangle(slice(0, 4), slice(0, 6))
     column = Column(sentence, frame, (sentence,), {sentence: [mask]})
     shown = [
-        figures.figure_4([column]),
+        figures.comparison([column], title="Figure 4"),
         figures.figure_1([frame], [sentence], [sentence], {sentence: [[mask]]}),
         charts.breakdown_chart(
             pd.DataFrame([[1.0]], [sentence], [sentence]), title=sentence, group=sentence

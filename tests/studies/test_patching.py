@@ -81,7 +81,7 @@ def test_each_attention_reads_the_words_it_is_given_and_nothing_else_changes(sam
     with torch.no_grad(), patched(model.attention, language=words[:1], vision=words[1:]):
         answer = respond(model, batch)
     with torch.no_grad():  # Eq. 3 to 12 by hand
-        seen = model.visual_encoder(batch.features)
+        seen = model.visual_encoder(batch.features.float())
         size = seen.shape[-2:]
         pixels = flatten_grid(torch.cat([seen, coordinates(*size, like=seen)], dim=1))
         language, weights = model.attention.language(pixels, words[:1])

@@ -58,7 +58,8 @@ class Scene:
     """One video: `frames` frames of `height` x `width` pixels.
 
     `split` selects the pools of textures, palettes and trajectories, which train and test never
-    share: "train", "test", or "trunk" (the clips that the toy backbone is trained on).
+    share: one of `palette.SPLITS` and `OTHER_SPLITS`, as "train", "test", or "trunk" (on which the
+    small frozen networks are trained).
     """
 
     instances: tuple[Instance, ...]

@@ -33,6 +33,7 @@ from tqdm.auto import tqdm
 from acga_lib.benchmark.writing.scenes import TRUNK_FRAMES
 from acga_lib.config import ROOT
 from acga_lib.errors import ConfigError
+from acga_lib.experiment.processes import default_device
 from acga_lib.experiment.trunks.clips import SIDE, Clips, Drawing, Views
 from acga_lib.experiment.trunks.heads import HITS, joint, object_cells
 from acga_lib.experiment.trunks.networks import NETWORKS, DenseClassifier
@@ -233,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train the named networks, together, and write their files -> exit status."""
     parser = argparse.ArgumentParser(description="Train the small frozen networks.")
     parser.add_argument("modalities", nargs="*", default=list(NETWORKS), help="rgb, flow, image")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="", help="cpu, or cuda; a GPU where there is one")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "weights", help="a folder")
     parser.add_argument("--workers", type=int, default=max(1, usable_cores() - 1))
     parser.add_argument("--clips", type=int, default=Course().clips)
@@ -248,7 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         torch.backends.cudnn.benchmark = True
-        trained = train_trunks(given.modalities, course, device=given.device, workers=given.workers)
+        device = given.device or default_device()
+        trained = train_trunks(given.modalities, course, device=device, workers=given.workers)
         for modality, (network, record) in trained.items():
             save_network(network, record, given.out / NETWORKS[modality].file)
             print(modality, record["held_out"], record.get("held_out_frozen", ""))
