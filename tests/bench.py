@@ -2,25 +2,20 @@
 
 The literal form (`helpers/literal.py`: what the authors' code computes, operation by operation) and
 the library run in turn, in one process, on the same inputs and weights, and the medians of their
-times are compared: a ratio is the claim, never seconds. Interference shows as spread. Where the
-target is against an earlier library, that revision is taken from git and runs in the same process.
-Writes `results/benchmarks/cpu.json` and `cpu.md`; `bench_cuda.py` does the same on a GPU.
+times are compared: a ratio is the claim, never seconds. Interference shows as spread. Writes
+`results/benchmarks/cpu.json` and `cpu.md`; `bench_cuda.py` does the same on a GPU.
 """
 
 import argparse
 import gc
-import importlib
 import json
 import os
 import platform
-import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -52,8 +47,6 @@ from acga_lib.metrics import segmentation_metrics
 from acga_lib.model import ACGA, Responses
 from acga_lib.profiles import PROFILES
 
-#: The library before it was made fast: what "today's" means in the targets.
-BEFORE = "8726df3"
 FOLDER = ROOT / "results" / "benchmarks"
 
 
@@ -148,104 +141,28 @@ def inference(clock: Clock, cells: int) -> dict[str, Any]:
     }
 
 
-def library_at(revision: str, names: list[str]) -> list[ModuleType]:
-    """Modules of the library as it was, beside today's: imported from an export of `revision`."""
-
-    def loaded() -> dict[str, ModuleType]:
-        return {k: module for k, module in sys.modules.items() if k.split(".")[0] == "acga_lib"}
-
-    here = loaded()
-    with tempfile.TemporaryDirectory() as folder:
-        export = subprocess.run(
-            ["git", "archive", revision, "acga_lib"], cwd=ROOT, stdout=subprocess.PIPE, check=True
-        )
-        subprocess.run(["tar", "-x", "-C", folder], input=export.stdout, check=True)
-        for name in here:
-            del sys.modules[name]
-        sys.path.insert(0, folder)
-        try:
-            return [importlib.import_module(name) for name in names]
-        finally:
-            sys.path.remove(folder)
-            for name in loaded():
-                del sys.modules[name]
-            sys.modules.update(here)
-
-
 @torch.inference_mode()
 def trunks(clock: Clock) -> dict[str, Any]:
     """Mixed_4e of the annotated frames of one video: the paper's trunk at 512, the small at 224."""
     device, found = clock.device, {}
-    (before,) = library_at(BEFORE, ["acga_lib.i3d"])
-    for width, side, clips in ((1.0, 512, 2), (0.25, 224, 3)):
+    for width, side, clips in ((1.0, 512, 2), (0.5, 224, 3)):
         torch.manual_seed(0)
-        ours = I3D(width=width).to(device).eval()
-        theirs = before.I3D(width=width).to(device).eval()
-        theirs.load_state_dict(ours.state_dict())
+        trunk = I3D(width=width).to(device).eval()
         x = torch.rand(clips, 3, 16, side, side, device=device) * 2 - 1
 
-        def run(network: torch.nn.Module, half: bool, x: torch.Tensor = x) -> torch.Tensor:
+        def run(half: bool, trunk: I3D = trunk, x: torch.Tensor = x) -> torch.Tensor:
             with precision(clock.device, half):
-                return network.trunk(x)
+                return trunk.trunk(x)
 
         times = clock.in_turn({
-            "before": partial(run, theirs, False), "library": partial(run, ours, False),
-            "bfloat16": partial(run, ours, True),
+            "literal": partial(literal.trunk, trunk, x), "library": partial(run, False),
+            "bfloat16": partial(run, True),
         })  # fmt: skip
-        apart = (ours.trunk(x) - theirs.trunk(x)).abs().max()
+        apart = (trunk.trunk(x) - literal.trunk(trunk, x)).abs().max()
         found[f"width {width:g}, {side} pixels"] = {
             "clips": clips, "difference": float(apart), "seconds": times,
-            "faster": {n: ratios(times["before"], times[n]) for n in ("library", "bfloat16")},
+            "faster": {n: ratios(times["literal"], times[n]) for n in ("library", "bfloat16")},
         }  # fmt: skip
-    return found
-
-
-def small_steps(clock: Clock) -> dict[str, Any]:
-    """A training step of the small profiles: four sentences about two clips, Adam included."""
-    threads, found = torch.get_num_threads(), {}
-    torch.set_num_threads(1)
-    names = ["acga_lib.config", "acga_lib.methods", "acga_lib.networks", "acga_lib.loss"]
-    config, methods, networks, loss = library_at(BEFORE, names)
-    of = torch.tensor([0, 0, 1, 1])
-    for method in ("acga", "baseline", "gavrilyuk"):
-        for cells in (7, 14):
-            generator = torch.Generator().manual_seed(1)
-            clips = torch.randn(2, 132, 4, cells, cells, generator=generator).relu()
-            words = torch.randn(4, 20, 300, generator=generator)
-            masks = (torch.rand(4, 16 * cells, 16 * cells, generator=generator) < 0.076).float()
-
-            def step(build, score, fused, *inputs, masks=masks):
-                torch.manual_seed(0)
-                model = build().train()
-                for norm in (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm3d)):
-                    norm.eval()
-                optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
-
-                def run() -> None:
-                    optimizer.zero_grad()
-                    with precision("cpu", True):
-                        responses = model(*inputs)
-                    score(responses, masks).backward()
-                    optimizer.step()
-
-                return run
-
-            def old(name: str = method) -> torch.nn.Module:
-                return networks.build_network(methods.METHODS[name], config.PROFILES["toy"])
-
-            def new(name: str = method) -> torch.nn.Module:
-                # As wide as it was before.
-                return build_network(METHODS[name], PROFILES["toy"].changed(trunk_width=0.25))
-
-            times = clock.in_turn({
-                "before": step(old, loss.segmentation_loss, False, clips[of], words),
-                "library": step(new, segmentation_loss, True, clips, words, of),
-            })  # fmt: skip
-            found[f"{method}, {16 * cells} pixels"] = {
-                "faster": ratios(times["before"], times["library"]),
-                "seconds": times,
-            }
-    torch.set_num_threads(threads)
     return found
 
 
@@ -317,7 +234,6 @@ PARTS: dict[str, Callable[[Clock, argparse.Namespace], dict[str, Any]]] = {
     ),
     "inference": lambda clock, given: inference(clock, given.side // 16),
     "trunk": lambda clock, given: trunks(clock),
-    "small training steps, one thread": lambda clock, given: small_steps(clock),
     "scoring": lambda clock, given: scoring(clock),
     "store": lambda clock, given: storing(clock),
 }
@@ -346,15 +262,10 @@ def table(record: dict[str, Any]) -> str:
         row("one sentence, from stored features", answers["one sentence"]),
         row("eight sentences on a clip, trunk included", answers["eight sentences and the trunk"]),
         f"| memory of a training step | {step['memory']:.2f} of theirs | |",
-        "", f"| against this library before ({BEFORE}) | single precision | bfloat16 |",
-        "| --- | --- | --- |",
     ]  # fmt: skip
     for name, one in record.get("trunk", {}).items():
         if isinstance(one, dict) and "faster" in one:
-            found.append(row(f"trunk, {name}", one["faster"]))
-    for name, one in record.get("small training steps, one thread", {}).items():
-        if isinstance(one, dict) and "faster" in one:
-            found.append(f"| small training step, {name}, one thread | | {cell(one['faster'])} |")
+            found.insert(-1, row(f"trunk, {name}", one["faster"]))
     if other := record.get("training, Gavrilyuk et al."):
         found += [
             "", f"A training step of Gavrilyuk et al. at {side}, single precision, beside its maps "
@@ -390,7 +301,7 @@ def main(arguments: list[str] | None = None) -> int:
             found["GFLOP/s"] = {"float32": round(speed / 1e9), "bfloat16": round(fast / 1e9)}
         found["matrix peak, GFLOP/s"] = {key: round(value / 1e9) for key, value in peaks.items()}
         record[name] = found | {
-            "rounds": given.rounds, "before": BEFORE, "environment": environment("cpu"),
+            "rounds": given.rounds, "environment": environment("cpu"),
             "machine": platform.processor() or platform.machine(),
         }  # fmt: skip
         print("\n".join(lines(name, found)), flush=True)
