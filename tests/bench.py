@@ -245,8 +245,10 @@ def table(record: dict[str, Any]) -> str:
     def cell(ratio: dict[str, float]) -> str:
         return f"{ratio['median']:.1f} × ({ratio['least']:.1f} to {ratio['most']:.1f})"
 
-    def row(what: str, faster: dict[str, Any]) -> str:
-        return f"| {what} | {cell(faster['library'])} | {cell(faster['bfloat16'])} |"
+    def row(what: str, part: dict[str, Any], faster: dict[str, Any]) -> str:
+        peak = part["matrix peak, GFLOP/s"]
+        half = cell(faster["bfloat16"]) if peak["bfloat16"] > peak["float32"] else "no instructions"
+        return f"| {what} | {cell(faster['library'])} | {half} |"
 
     step, answers = record["training"], record["inference"]
     side = f"{step['side']} × {step['side']} pixels"
@@ -256,22 +258,27 @@ def table(record: dict[str, Any]) -> str:
     found = [
         f"Times as fast: medians of {step['rounds']} rounds (least to most), measured on "
         f"{step['environment']['device']}, {step['environment']['threads']} threads.",
-        "", f"| against the authors' form, {side} | single precision | bfloat16 |",
+        "", f"| against the authors' form, {side} | single precision | bfloat16 * |",
         "| --- | --- | --- |",
-        row(f"training step, batch {step['batch']}", step["faster"]),
-        row("one sentence, from stored features", answers["one sentence"]),
-        row("eight sentences on a clip, trunk included", answers["eight sentences and the trunk"]),
+        row(f"training step, batch {step['batch']}", step, step["faster"]),
+        row("one sentence, from stored features", answers, answers["one sentence"]),
+        row(
+            "eight sentences on a clip, trunk included",
+            answers, answers["eight sentences and the trunk"],
+        ),
         f"| memory of a training step | {step['memory']:.2f} of theirs | |",
     ]  # fmt: skip
-    for name, one in record.get("trunk", {}).items():
+    trunk = record.get("trunk", {})
+    for name, one in trunk.items():
         if isinstance(one, dict) and "faster" in one:
-            found.insert(-1, row(f"trunk, {name}", one["faster"]))
+            found.insert(-1, row(f"trunk, {name}", trunk, one["faster"]))
     if other := record.get("training, Gavrilyuk et al."):
         found += [
             "", f"A training step of Gavrilyuk et al. at {side}, single precision, beside its maps "
             f"built and filtered one by one: {cell(other['faster']['library'])}, in "
             f"{other['memory']:.2f} of the memory.",
         ]  # fmt: skip
+    found += ["", '*: "no instructions" where it was measured on a processor without any for it.']
     told = (f"{', '.join(names)} at {revision}" for revision, names in measured_at.items())
     found += ["", f"Revisions: {'; '.join(told)}."]
     return "\n".join(found) + "\n"
