@@ -40,16 +40,21 @@ def write_settings(options: argparse.Namespace, path: Path) -> None:
     write_text(path, json.dumps({name: getattr(options, name) for name in names}) + "\n")
 
 
-def trainings_at_once(cores: int) -> int:
-    """How many networks are trained or asked side by side: one on a GPU, else one a core.
+def kind_of_machine() -> str:
+    """What decides how long things take: "GPU", or what the processor has instructions for.
 
     Torch is asked in a process of its own, since nothing here needs it otherwise.
     """
-    question = "from acga_lib.experiment.processes import default_device as d; print(d())"
+    question = (
+        "from acga_lib.experiment.execution import multiplies_bfloat16 as half\n"
+        "from acga_lib.experiment.processes import default_device\n"
+        "gpu = default_device() == 'cuda'\n"
+        "print('GPU' if gpu else 'bfloat16' if half() else 'single precision')"
+    )
     asked = subprocess.run([sys.executable, "-c", question], stdout=subprocess.PIPE, text=True)
     if asked.returncode:
         raise KitError("nothing can be trained: what torch says of this machine stands above")
-    return 1 if asked.stdout.strip() == "cuda" else cores
+    return asked.stdout.strip()
 
 
 def snakemake(cores: int, *extra: str) -> list[str]:
@@ -109,7 +114,7 @@ def planned_jobs(cores: int, environment: dict[str, str]) -> list[str]:
 
 
 def known_seconds(path: Path) -> dict[str, dict[str, float]]:
-    """The seconds of each rule by data and profile, from earlier runs.
+    """The seconds of each rule by data, profile and kind of machine, from earlier runs.
 
     They only tell how long it may take: what is no such file is said and left out, and is replaced
     when this run ends.
@@ -216,8 +221,9 @@ def reproduce(options: argparse.Namespace) -> str:
     page = ROOT / "results" / "index.html"
     if not jobs:
         return f"Everything is up to date: open {page.relative_to(ROOT)}"
-    known, at_once = known_seconds(TIMINGS), trainings_at_once(cores)
-    key = f"{config.data}-{options.profile}"
+    known, kind = known_seconds(TIMINGS), kind_of_machine()
+    at_once = 1 if kind == "GPU" else cores  # networks that are trained or asked side by side
+    key = f"{config.data}-{options.profile}, {kind}"
     expected = estimate(jobs, known.get(key, {}), at_once)
     length = "no earlier run to estimate from" if expected is None else (
         f"about {max(expected / 60, 1):.0f} min on {cores} cores, judging by an earlier run"

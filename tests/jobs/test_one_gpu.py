@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from acga_lib.config import ROOT
+from acga_lib.experiment.execution import multiplies_bfloat16
 from acga_lib.jobs import reproduce
 
 #: Stands for the job: says when it begins and ends, and makes its output.
@@ -21,8 +22,9 @@ touch "$2"
 """
 
 
-def test_one_network_is_trained_at_a_time_where_there_is_a_gpu():
-    assert reproduce.trainings_at_once(4) == (1 if torch.cuda.is_available() else 4)
+def test_the_machine_is_told_without_loading_torch_here():
+    kind = "bfloat16" if multiplies_bfloat16() else "single precision"
+    assert reproduce.kind_of_machine() == ("GPU" if torch.cuda.is_available() else kind)
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
