@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from acga_lib.errors import CheckpointError
 from acga_lib.i3d import scaled
@@ -69,31 +68,6 @@ class VGG16(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.trunk(frames)
-
-
-def add_batch_norm(model: VGG16) -> VGG16:
-    """Put BatchNorm behind every layer but fc8, in place: VGG does not train from scratch without.
-
-    `fold_batch_norm` takes it out again.
-    """
-    for name, layer in list(model.named_children()):
-        if isinstance(layer, nn.Conv2d) and name != "fc8":
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            setattr(model, name, nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels)))
-    return model
-
-
-def fold_batch_norm(model: VGG16) -> VGG16:
-    """Multiply BatchNorm's statistics into the weights and biases, in place -> eval mode.
-
-    The network computes what it computed in eval mode, and is the plain `VGG16` again.
-    """
-    model.eval()
-    for name, layer in list(model.named_children()):
-        match list(layer.children()):
-            case [nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
-                setattr(model, name, fuse_conv_bn_eval(convolution, norm))
-    return model
 
 
 def image_to_input(frame: NDArray[np.uint8]) -> Tensor:

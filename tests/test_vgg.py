@@ -7,8 +7,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from acga_lib.errors import CheckpointError
+from acga_lib.experiment.trunks.networks import add_batch_norm, fold_batch_norm
 from acga_lib.i3d import I3D
-from acga_lib.vgg import VGG16, add_batch_norm, fold_batch_norm, image_to_input, load_vgg
+from acga_lib.vgg import VGG16, image_to_input, load_vgg
 
 NARROW = 1 / 16
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from acga_lib.config import RunConfig
 from acga_lib.datasets import Sample
-from acga_lib.experiment.tensors import frame_order, fresh_batches, sample_order
 from acga_lib.methods import Stage
 from acga_lib.profiles import Profile
 
@@ -76,6 +77,35 @@ def stretches(config: RunConfig, samples: int) -> list[Stretch]:
         Stretch(stage, first, end)
         for stage, (first, end) in zip(config.stages, pairwise(steps), strict=True)
     ]
+
+
+def sample_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The order of `count` samples in an epoch: every sample once, from (seed, epoch) alone."""
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(count)
+
+
+def frame_order(samples: Sequence[Sample], *, seed: int, epoch: int) -> list[int]:
+    """The same, frame by frame: all sentences of a frame, then those of the next.
+
+    Sentences about one frame side by side show what the words alone change. The small profiles,
+    which have few steps to learn that in, use it; the paper's order is `sample_order`.
+    """
+    frames: dict[tuple[str, int], list[int]] = {}
+    for index, sample in enumerate(samples):
+        frames.setdefault((sample.video_id, sample.frame), []).append(index)
+    groups = list(frames.values())
+    order = sample_order(len(groups), seed=seed, epoch=epoch)
+    return [index for group in order for index in groups[group]]
+
+
+def fresh_batches(count: int, size: int, *, seed: int, epoch: int) -> list[list[int]]:
+    """The authors' order: every batch is drawn anew from all samples, as often as `size` fits.
+
+    No sample is twice in a batch. Of an epoch's samples about a third (1/e) are in no batch.
+    """
+    random = np.random.Generator(np.random.PCG64([seed, epoch, 0xBA7C4]))
+    size = min(size, count)
+    return [random.choice(count, size, replace=False).tolist() for _ in range(count // size)]
 
 
 def epoch_batches(config: RunConfig, samples: Sequence[Sample], *, epoch: int) -> list[list[int]]:

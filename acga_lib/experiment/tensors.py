@@ -1,4 +1,4 @@
-"""Samples as tensors, and the order in which training sees them."""
+"""Samples as tensors, and batches of them."""
 
 import hashlib
 import warnings
@@ -149,35 +149,6 @@ def _told_as_here(batches: Iterator[Batch]) -> Iterator[Batch]:
 def as_it_is(batch: Any) -> Any:
     """A DataLoader's `collate_fn`: `SampleTensors.__getitems__` has made a batch already."""
     return batch
-
-
-def sample_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of `count` samples in an epoch: every sample once, from (seed, epoch) alone."""
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(count)
-
-
-def frame_order(samples: Sequence[Sample], *, seed: int, epoch: int) -> list[int]:
-    """The same, frame by frame: all sentences of a frame, then those of the next.
-
-    Sentences about one frame side by side show what the words alone change. The small profiles,
-    which have few steps to learn that in, use it; the paper's order is `sample_order`.
-    """
-    frames: dict[tuple[str, int], list[int]] = {}
-    for index, sample in enumerate(samples):
-        frames.setdefault((sample.video_id, sample.frame), []).append(index)
-    groups = list(frames.values())
-    order = sample_order(len(groups), seed=seed, epoch=epoch)
-    return [index for group in order for index in groups[group]]
-
-
-def fresh_batches(count: int, size: int, *, seed: int, epoch: int) -> list[list[int]]:
-    """The authors' order: every batch is drawn anew from all samples, as often as `size` fits.
-
-    No sample is twice in a batch. Of an epoch's samples about a third (1/e) are in no batch.
-    """
-    random = np.random.Generator(np.random.PCG64([seed, epoch, 0xBA7C4]))
-    size = min(size, count)
-    return [random.choice(count, size, replace=False).tolist() for _ in range(count // size)]
 
 
 def shuffled_queries(samples: Sequence[Sample], *, seed: int) -> list[str]:

@@ -18,7 +18,8 @@ from acga_lib.experiment import pipeline, schedule, training
 from acga_lib.experiment.execution import PLAIN
 from acga_lib.experiment.features import FeatureStore
 from acga_lib.experiment.recipes import Recipe
-from acga_lib.experiment.tensors import SampleTensors, frame_order, sample_order, shuffled_queries
+from acga_lib.experiment.schedule import frame_order, sample_order
+from acga_lib.experiment.tensors import SampleTensors, shuffled_queries
 from acga_lib.i3d import load_i3d
 from acga_lib.methods import METHODS
 from acga_lib.profiles import PROFILES

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from acga_lib.experiment.execution import mixed_precision
 from acga_lib.experiment.trunks.clips import INPUTS, Clips, Views, labels
@@ -15,7 +16,7 @@ from acga_lib.experiment.trunks.heads import CLASSES, LOSSES
 from acga_lib.experiment.trunks.joining import side_by_side
 from acga_lib.experiment.trunks.stills import see_frames_alone, still_features
 from acga_lib.i3d import I3D, block_output, scaled
-from acga_lib.vgg import CONNECTED, VGG16, add_batch_norm, fold_batch_norm
+from acga_lib.vgg import CONNECTED, VGG16
 
 #: What a cosine is multiplied by to be a logit.
 SHARPNESS = 16.0
@@ -63,6 +64,31 @@ NETWORKS = {
         ),
     )
 }  # fmt: skip
+
+
+def add_batch_norm(model: VGG16) -> VGG16:
+    """Put BatchNorm behind every layer but fc8, in place: VGG does not train from scratch without.
+
+    `fold_batch_norm` takes it out again.
+    """
+    for name, layer in list(model.named_children()):
+        if isinstance(layer, nn.Conv2d) and name != "fc8":
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            setattr(model, name, nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels)))
+    return model
+
+
+def fold_batch_norm(model: VGG16) -> VGG16:
+    """Multiply BatchNorm's statistics into the weights and biases, in place -> eval mode.
+
+    The network computes what it computed in eval mode, and is the plain `VGG16` again.
+    """
+    model.eval()
+    for name, layer in list(model.named_children()):
+        match list(layer.children()):
+            case [nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
+                setattr(model, name, fuse_conv_bn_eval(convolution, norm))
+    return model
 
 
 class DenseClassifier(nn.Module):
