@@ -21,7 +21,7 @@ from acga_lib.files.records import (
 from acga_lib.methods import METHODS
 from acga_lib.parameters import EMBEDDED
 from acga_lib.profiles import PROFILES
-from acga_lib.published import ABLATION, METRICS, TABLE_1, TABLE_2
+from acga_lib.published import ABLATION, METRICS, TABLE_1, TABLE_2, TABLE_3
 from acga_lib.report.tables import (
     by_group,
     by_method,
@@ -157,13 +157,14 @@ def _doubt(row: Mapping[Any, Any]) -> str:
 
 
 def _order(records: Sequence[Record]) -> Iterator[str]:
-    other, pairs = out_of_order(records, TABLE_1)
-    if pairs > 1:
-        named = f"; out of it are {'; '.join(other)}" if 0 < len(other) < 6 else ""
-        yield (
-            f"{pairs - len(other)} of {pairs} pairs of methods in Table 1 stand in the paper's "
-            f"order{named}."
-        )
+    for number, table in ((1, TABLE_1), (3, TABLE_3)):
+        other, pairs = out_of_order(records, table)
+        if pairs > 1:
+            named = f"; out of it are {'; '.join(other)}" if 0 < len(other) < 6 else ""
+            yield (
+                f"{pairs - len(other)} of {pairs} pairs of methods in Table {number} stand in the "
+                f"paper's order{named}."
+            )
 
 
 def _baseline(records: Sequence[Record], other: str = "gavrilyuk") -> Iterator[str]:
@@ -190,20 +191,28 @@ def _components(records: Sequence[Record]) -> Iterator[str]:
 
 def _first_weights(runs: Path, data: str) -> Iterator[str]:
     """What the attention is worth from the authors' first weights, in each profile that tells."""
+    told = []
     for profile in PROFILES:
         control = [
             record for record in same_name(runs, data=data, profile=profile)
             if record["config"]["run"].get("variant") == "authors_init"
         ]  # fmt: skip
         found = by_method(read_runs(runs, data=data, profile=profile)) if control else {}
-        without, ours = (found.get(name) for name in ABLATION[-2:])
-        if without and ours:
-            yield (
-                "The small profiles draw the attention's first weights larger than the authors' "
-                f"code does. Drawn as there, ACGA has {_mean(control)} % in {profile} "
-                f"({len(control)} {'seed' if len(control) == 1 else 'seeds'}); drawn as here "
-                f"{_mean(ours)} %, and the same network without attention {_mean(without)} %."
+        seeds = sorted({seed_of(run) for run in control})
+        without, ours = (
+            [run for run in found.get(name, []) if seed_of(run) in seeds] for name in ABLATION[-2:]
+        )
+        if len(without) == len(ours) == len(control) > 0:
+            told.append(
+                f"in {profile} (seed {', '.join(map(str, seeds))}) ACGA has {_mean(control)} % if "
+                f"they are drawn as there, {_mean(ours)} % as here, and the same network without "
+                f"attention {_mean(without)} %"
             )
+    if told:
+        yield (
+            "The small profiles draw the attention's first weights larger than the authors' code "
+            f"does: {'; '.join(told)}."
+        )
 
 
 def _cues(records: Sequence[Record]) -> Iterator[str]:

@@ -90,13 +90,18 @@ Segmentation From Natural Language Query</em> (Wang, Deng, Yan, Tao; ICCV 2019)<
 """
 _KEY = """<p>Rows in gray are the paper's numbers; <span class="key">rows on blue</span> were
 measured with this kit. They were measured on different data: compare the order of the methods and
-the sign of the steps between them, never the heights. In percent; <em>mAP</em> is the mean of
-P@0.50:0.05:0.95.</p>
+the sign of the steps between them, never the heights. In percent: <em>P@0.5</em>, the masks whose
+IoU with the truth is above 0.5; <em>mAP</em>, the mean of P@0.50:0.05:0.95; <em>overall IoU</em>,
+all intersections over all unions; <em>mean IoU</em>, the mean over samples.</p>
 """
 _REPRODUCE = """<p>Each number is traceable: a table names its runs, a run is one JSON file with its
 full configuration, data hash, versions and code revision.</p>
-<pre>make reproduce    # data, features, every method, tables, figures, this page
-python -m acga_lib.report.page    # this page alone, from the files that are there</pre>
+<pre>make reproduce                          # data, features, every row at profile toy, this page
+make reproduce PROFILE=night SEEDS=3    # the tables of the first screen
+python -m acga_lib.report.page          # this page alone, from the files that are there</pre>
+<p>Not among them: the control of the first weights, which notebook 04 trains with
+<code>variant="authors_init"</code>, and real_pairs: filmed videos side by side, which may not be
+handed on (data/README.md).</p>
 """
 
 
@@ -170,7 +175,12 @@ def _table(path: Path, results: Path) -> str:
     _, data, profile = _named(path)
     note, named = _note_and_runs(path.with_suffix(".md"))
     try:
-        found = read_runs(results / "runs", data=data, profile=profile)
+        found = [
+            record for controls in (False, True)
+            for record in read_runs(
+                results / "runs", data=data, profile=profile, controls=controls
+            )
+        ]  # fmt: skip
     except DataError as error:
         raise DataError(f"{path}: not without its runs. {error}; or delete the table") from error
     records = [record for record in found if record["run_id"] in named]
